@@ -1,0 +1,197 @@
+// Octets -> frames: AMQP 0-9-1 section 4.2.3. Pull style: `push` lends a chunk, `next` is called until it returns 0, and
+// by then nothing refers to the chunk. No object is made for a frame; the fields say what `next` found. A method or header
+// frame is given whole: in place if the chunk has all of it, else from a copy of exactly its size. Bodies are given in
+// pieces as they come, for the receiver to put where they belong. Total: any octets give frames or one FrameError.
+// It does not know what a payload means, nor whether a frame is allowed where it stands.
+//
+//   type 1 | channel 2 | size 4 | payload ... | frame-end 1
+
+import {
+  FRAME_END,
+  FRAME_HEADER_SIZE,
+  FRAME_OVERHEAD,
+  FrameType,
+  INITIAL_FRAME_MAX,
+  NO_OCTETS,
+} from './constants.js'
+import { FrameError } from './frame-error.js'
+
+export class FrameDecoder {
+  /** Octets of the largest frame accepted, header and frame-end included. Holds for the frames that begin later. */
+  frameMax = INITIAL_FRAME_MAX
+
+  // What `next` found, until it is called again.
+  channelNumber = 0
+  /** Lent: the payload, or a piece of a body, lies in it from `start` up to `end`. */
+  buffer: Buffer = NO_OCTETS
+  start = 0
+  end = 0
+  /** False for every piece of a body frame but the last, which is given when the frame-end was seen and may be empty. */
+  frameComplete = false
+
+  /** Valid frames that have ended, heartbeats among them. */
+  framesDecoded = 0
+  heartbeatsDecoded = 0
+
+  #dead = false
+  #chunk: Buffer = NO_OCTETS
+  #at = 0
+
+  // The frame being decoded; its header is complete when #headerOctets says so.
+  #headerOctets = 0
+  readonly #header = Buffer.allocUnsafeSlow(FRAME_HEADER_SIZE)
+  #type: FrameType = FrameType.Heartbeat
+  /** Octets of payload not yet given, without the frame-end. */
+  #payloadLeft = 0
+  /** Payload and frame-end of a method or header frame that did not come in one chunk. */
+  #carry: Buffer = NO_OCTETS
+  #carried = 0
+
+  /** Whether a frame has begun and not ended. */
+  get midFrame(): boolean {
+    return this.#headerOctets > 0
+  }
+
+  /** Octets of memory held for an unfinished frame; never more than `frameMax`. */
+  get buffered(): number {
+    return this.#carry.length
+  }
+
+  /** Lends the next octets, until `next` returns 0. The chunk before them must have been consumed to that point. */
+  push(chunk: Buffer): void {
+    if (this.#dead) return
+    this.#chunk = chunk
+    this.#at = 0
+  }
+
+  /**
+   * Finds the next frame, or piece of a body, and returns its type; 0 when the chunk is consumed. Throws a FrameError at
+   * the first octet that shows the stream to be broken: from then on it swallows everything, for there is no way to find
+   * the beginning of a frame again.
+   */
+  next(): FrameType | 0 {
+    if (this.#headerOctets < FRAME_HEADER_SIZE && !this.#readHeader()) return this.#releaseChunk()
+    return this.#type === FrameType.Body ? this.#readBodyPiece() : this.#readWholeFrame()
+  }
+
+  /** Whether the header of the frame is complete now. */
+  #readHeader(): boolean {
+    const chunk = this.#chunk
+    const available = chunk.length - this.#at
+    if (this.#headerOctets === 0) {
+      if (available === 0) return false
+      this.#acceptType(chunk[this.#at] as number)
+      if (available >= FRAME_HEADER_SIZE) {
+        this.#acceptHeader(chunk, this.#at)
+        this.#at += FRAME_HEADER_SIZE
+        return true
+      }
+    }
+    const octets = Math.min(available, FRAME_HEADER_SIZE - this.#headerOctets)
+    chunk.copy(this.#header, this.#headerOctets, this.#at, this.#at + octets)
+    this.#at += octets
+    this.#headerOctets += octets
+    if (this.#headerOctets < FRAME_HEADER_SIZE) return false
+    this.#acceptHeader(this.#header, 0)
+    return true
+  }
+
+  #acceptType(octet: number): void {
+    if (!isFrameType(octet)) throw this.#broken(`unknown frame type ${octet}`)
+    this.#type = octet
+  }
+
+  /** Everything the header can be refused for is refused here, before its payload costs any memory. */
+  #acceptHeader(buffer: Buffer, at: number): void {
+    const channelNumber = buffer.readUInt16BE(at + 1)
+    const size = buffer.readUInt32BE(at + 3)
+    if (size > this.frameMax - FRAME_OVERHEAD) {
+      throw this.#broken(`frame of ${size + FRAME_OVERHEAD} octets, frame-max is ${this.frameMax}`)
+    }
+    if (this.#type === FrameType.Heartbeat && (channelNumber !== 0 || size !== 0)) {
+      throw this.#broken(`heartbeat of ${size} octets on channel ${channelNumber}`)
+    }
+    this.channelNumber = channelNumber
+    this.#payloadLeft = size
+    this.#headerOctets = FRAME_HEADER_SIZE
+  }
+
+  #readBodyPiece(): FrameType | 0 {
+    const start = this.#at
+    const available = this.#chunk.length - start
+    if (available === 0) return this.#releaseChunk()
+    const octets = Math.min(available, this.#payloadLeft)
+    this.#payloadLeft -= octets
+    this.#at += octets
+    this.#give(this.#chunk, start, this.#at)
+    if (available > octets) {
+      this.#at++
+      this.#endFrame()
+    } else {
+      this.frameComplete = false
+    }
+    return FrameType.Body
+  }
+
+  #readWholeFrame(): FrameType | 0 {
+    const available = this.#chunk.length - this.#at
+    const wanted = this.#payloadLeft + 1
+    if (this.#carried === 0 && available >= wanted) {
+      this.#at += wanted
+      this.#give(this.#chunk, this.#at - wanted, this.#at - 1)
+    } else if (!this.#carryOver(available, wanted)) {
+      return this.#releaseChunk()
+    }
+    this.#endFrame()
+    if (this.#type === FrameType.Heartbeat) this.heartbeatsDecoded++
+    return this.#type
+  }
+
+  /** Copies what the chunk has of the frame; whether that completes it. */
+  #carryOver(available: number, wanted: number): boolean {
+    if (available === 0) return false
+    if (this.#carried === 0) this.#carry = Buffer.allocUnsafeSlow(wanted)
+    const octets = Math.min(available, wanted - this.#carried)
+    this.#chunk.copy(this.#carry, this.#carried, this.#at, this.#at + octets)
+    this.#at += octets
+    this.#carried += octets
+    if (this.#carried < wanted) return false
+    this.#give(this.#carry, 0, wanted - 1)
+    this.#carry = NO_OCTETS
+    this.#carried = 0
+    return true
+  }
+
+  #give(buffer: Buffer, start: number, end: number): void {
+    this.buffer = buffer
+    this.start = start
+    this.end = end
+  }
+
+  /** The octet behind what is given must be the frame-end. */
+  #endFrame(): void {
+    const octet = this.buffer[this.end]
+    if (octet !== FRAME_END) throw this.#broken(`octet ${octet} in place of the frame-end ${FRAME_END}`)
+    this.#headerOctets = 0
+    this.frameComplete = true
+    this.framesDecoded++
+  }
+
+  #releaseChunk(): 0 {
+    this.#chunk = NO_OCTETS
+    this.#at = 0
+    this.#give(NO_OCTETS, 0, 0)
+    return 0
+  }
+
+  #broken(message: string): FrameError {
+    this.#dead = true
+    this.#headerOctets = 0
+    this.#releaseChunk()
+    return new FrameError(501, message)
+  }
+}
+
+function isFrameType(octet: number): octet is FrameType {
+  return octet === FrameType.Heartbeat || (octet >= FrameType.Method && octet <= FrameType.Body)
+}

@@ -1,0 +1,31 @@
+// What the protocol layer may import.
+
+export { ArgumentError, kindOf } from './argument-error.js'
+export { type ArgumentPath, FieldPath } from './argument-path.js'
+export { ByteReader } from './byte-reader.js'
+export { ByteWriter } from './byte-writer.js'
+export {
+  FRAME_END,
+  FRAME_HEADER_SIZE,
+  FRAME_MIN_SIZE,
+  FRAME_OVERHEAD,
+  FrameType,
+  HEARTBEAT_FRAME,
+  INITIAL_FRAME_MAX,
+  NO_OCTETS,
+  PROTOCOL_HEADER,
+} from './constants.js'
+export { readTable, skipTable, writeTable } from './field-table.js'
+export {
+  DecimalField,
+  type FieldArray,
+  type FieldTable,
+  type FieldValue,
+  field,
+  TypedField,
+  type TypedFieldType,
+} from './field-value.js'
+export { FrameDecoder } from './frame-decoder.js'
+export { beginFrame, endFrame, writeBodyFrames, writeFrameHeader } from './frame-encoder.js'
+export { FrameError, type FrameErrorReplyCode } from './frame-error.js'
+export { Slab } from './slab.js'
