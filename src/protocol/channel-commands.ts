@@ -1,0 +1,83 @@
+// The two kinds of command that go through a channel in program order: calls, of which one is outstanding at a time
+// (RabbitMQ's replies overtake each other), and publishes.
+
+import type { Publishing } from './frame-writers.js'
+import type { CallName, ContentMethodName, Method, MethodArgs, MethodOf } from './method-types.js'
+import { METHODS, methodRow } from './methods.js'
+
+/** A synchronous method, or a few that belong together, and whoever waits for the answer. */
+export interface CallCommand {
+  readonly kind: 'call'
+  readonly token: object
+  /** Sent one after another, each on the reply to the one before (qos, then consume). */
+  readonly steps: readonly CallStep[]
+  /** Index of the step that is outstanding, or next. */
+  step: number
+  readonly deadline: number
+  /** The caller was told that it failed; the slot is kept for the late reply. */
+  abandoned: boolean
+  readonly octets: number
+}
+
+export interface CallStep {
+  readonly method: MethodOf<CallName>
+  readonly frames: Buffer
+}
+
+/** A publish that must wait: behind a call, for the window of confirms, for the socket, or for the broker. */
+export interface PublishCommand {
+  readonly kind: 'publish'
+  /** Undefined on a plain channel. */
+  readonly token: object | undefined
+  readonly publishing: Publishing
+  /** Method frame and header frame. */
+  readonly frames: Buffer
+  readonly deadline: number
+  readonly octets: number
+}
+
+/** How a consumer is started. */
+export interface ConsumeCommand {
+  readonly queue: string
+  /** Empty: a tag is made. */
+  readonly consumerTag: string
+  /** Deliveries that may be unsettled at a time; undefined leaves the channel's setting alone. */
+  readonly prefetch: number | undefined
+  readonly noAck: boolean
+  readonly exclusive: boolean
+  readonly arguments: MethodArgs<'basic.consume'>['arguments']
+  /** The token that deliveries will carry. */
+  readonly consumer: object
+}
+
+export type Command = CallCommand | PublishCommand
+
+/** The name of the method a call is known by: its last step's. */
+export function nameOf(call: CallCommand): CallName {
+  return (call.steps.at(-1) as CallStep).method.name
+}
+
+/** Whether the method is one that its sender wants no reply to. */
+export function isNoWait(method: MethodOf<CallName>): boolean {
+  return 'noWait' in method.args && method.args.noWait
+}
+
+/** Whether a received method may answer a call. */
+export function isReplyTo(method: Method, call: CallName): boolean {
+  return (METHODS[call].replies as readonly string[]).includes(method.name)
+}
+
+/** Whether nothing else may be sent on the channel while the call is outstanding (transactions). */
+export function isExclusive(call: CallName): boolean {
+  return methodRow(call).exclusive === true
+}
+
+/** Whether a received method is followed by a content. */
+export function isContentMethod(method: Method): method is MethodOf<ContentMethodName> {
+  return method.name === 'basic.deliver' || method.name === 'basic.return' || method.name === 'basic.get-ok'
+}
+
+/** A limit for the consumers that are started after it (RabbitMQ's meaning of global = 0). */
+export function qosOf(prefetchCount: number): MethodOf<'basic.qos'> {
+  return { name: 'basic.qos', args: { prefetchSize: 0, prefetchCount, global: false } }
+}

@@ -1,0 +1,162 @@
+// The open channels of a connection by number, what waits on them, and when one of them wants to look at the clock.
+
+import type { ChannelLimits, ChannelLink } from './channel-link.js'
+import { ChannelNumbers } from './channel-numbers.js'
+import { ChannelProtocol } from './channel-protocol.js'
+import type { CloseReason } from './close-reason.js'
+import { ChannelLimitError, type Endpoint } from './errors.js'
+import type { ProtocolEvent } from './events.js'
+import type { MethodName } from './methods.js'
+import type { Outbound } from './outbound.js'
+import { ReplyCode } from './reply-codes.js'
+import { Violation } from './violation.js'
+
+/** What the directory needs of the connection. */
+export interface DirectoryOwner {
+  readonly outbound: Outbound
+  readonly endpoint: Endpoint
+  readonly limits: ChannelLimits
+  emit(event: ProtocolEvent): void
+}
+
+export class ChannelDirectory implements ChannelLink {
+  blocked: string | undefined
+  readonly #owner: DirectoryOwner
+  readonly #channels = new Map<number, ChannelProtocol>()
+  #numbers = new ChannelNumbers(0)
+  #channelMax = 0
+  /** Channels with commands that wait; the one that has waited longest since it was last served comes first. */
+  readonly #waiting = new Set<number>()
+  #queuedOctets = 0
+  #wakeAt = Number.POSITIVE_INFINITY
+
+  constructor(owner: DirectoryOwner) {
+    this.#owner = owner
+  }
+
+  get outbound(): Outbound {
+    return this.#owner.outbound
+  }
+
+  get endpoint(): Endpoint {
+    return this.#owner.endpoint
+  }
+
+  get limits(): ChannelLimits {
+    return this.#owner.limits
+  }
+
+  get buffered(): number {
+    return this.#queuedOctets + this.#owner.outbound.size
+  }
+
+  /** May come early, never late. */
+  get nextDeadline(): number {
+    return this.#wakeAt
+  }
+
+  /** Nothing waits on any channel, neither to be sent nor to be answered. */
+  get isIdle(): boolean {
+    if (this.#owner.outbound.hasJobs) return false
+    for (const channel of this.#channels.values()) {
+      if (channel.reason === undefined && !channel.isIdle) return false
+    }
+    return true
+  }
+
+  /** Publishes without an answer, over all channels. */
+  get unconfirmed(): number {
+    let unconfirmed = 0
+    for (const channel of this.#channels.values()) unconfirmed += channel.unconfirmed
+    return unconfirmed
+  }
+
+  set channelMax(channelMax: number) {
+    this.#channelMax = channelMax
+    this.#numbers = new ChannelNumbers(channelMax)
+  }
+
+  /** The channel that a method is for. */
+  expect(channelNumber: number, method: MethodName): ChannelProtocol {
+    const channel = this.#channels.get(channelNumber)
+    if (channel !== undefined) return channel
+    throw new Violation(
+      ReplyCode.ChannelError,
+      `${method} on channel ${channelNumber}, which is not open`,
+      method,
+    )
+  }
+
+  /** The channel that a content frame is for. */
+  expectContent(channelNumber: number): ChannelProtocol {
+    const channel = this.#channels.get(channelNumber)
+    if (channel !== undefined) return channel
+    throw new Violation(
+      ReplyCode.UnexpectedFrame,
+      `content frame on channel ${channelNumber}, which is not open`,
+    )
+  }
+
+  /** A channel under a free number. It still has to be opened. */
+  open(owner: object, maxUnconfirmed: number): ChannelProtocol {
+    const channelNumber = this.#numbers.take()
+    if (channelNumber === undefined) {
+      const text = `all ${this.#channelMax} channels of the connection are in use (channelMax)`
+      throw new ChannelLimitError(text, this.endpoint)
+    }
+    const channel = new ChannelProtocol(channelNumber, this, owner, maxUnconfirmed)
+    this.#channels.set(channelNumber, channel)
+    return channel
+  }
+
+  /** Lets waiting commands go, as far as there is room, the channels in turn. */
+  advanceWaiting(): void {
+    if (this.#queuedOctets === 0) return
+    for (const channelNumber of [...this.#waiting]) {
+      this.#waiting.delete(channelNumber)
+      const channel = this.#channels.get(channelNumber)
+      channel?.advance()
+      if (channel?.hasWaiting === true) this.#waiting.add(channelNumber)
+    }
+  }
+
+  handleTimeout(now: number): void {
+    if (now < this.#wakeAt) return
+    this.#wakeAt = Number.POSITIVE_INFINITY
+    for (const channel of this.#channels.values()) {
+      channel.handleTimeout(now)
+      this.wakeBy(channel.nextDeadline)
+    }
+  }
+
+  /** Nothing new is taken from the application. */
+  quiesce(): void {
+    for (const channel of this.#channels.values()) channel.quiesce()
+  }
+
+  /** The connection is ending: so are its channels. */
+  lose(reason: CloseReason): void {
+    for (const channel of this.#channels.values()) channel.lose(reason)
+    this.#channels.clear()
+    this.#waiting.clear()
+    this.#wakeAt = Number.POSITIVE_INFINITY
+  }
+
+  noteQueued(channelNumber: number, octets: number): void {
+    this.#queuedOctets += octets
+    if (octets > 0) this.#waiting.add(channelNumber)
+  }
+
+  emit(event: ProtocolEvent): void {
+    this.#owner.emit(event)
+  }
+
+  wakeBy(deadline: number): void {
+    if (deadline < this.#wakeAt) this.#wakeAt = deadline
+  }
+
+  release(channelNumber: number): void {
+    this.#channels.delete(channelNumber)
+    this.#numbers.release(channelNumber)
+  }
+}

@@ -1,0 +1,175 @@
+// Where a connection stands between its first octet and its end: moves along the transition table, and sees to it that
+// every way of ending comes to an end. It is told what happened and does what the state asks for; the frames are others'.
+
+import type { ChannelDirectory } from './channel-directory.js'
+import type { CloseReason } from './close-reason.js'
+import { gaveUpClosing } from './connection-end.js'
+import { type ConnectionState, type ConnectionTrigger, nextConnectionState } from './connection-state.js'
+import type { ProtocolEvent } from './events.js'
+import { encodeMethodFrame } from './frame-writers.js'
+import type { Method } from './method-types.js'
+import type { Outbound } from './outbound.js'
+import { ReplyCode } from './reply-codes.js'
+import { Violation } from './violation.js'
+
+/** What the life of a connection acts on. */
+export interface LifeSupport {
+  readonly channels: ChannelDirectory
+  readonly outbound: Outbound
+  emit(event: ProtocolEvent): void
+}
+
+/** How long the last octets may take into the socket. */
+const ENDING_LIMIT_MS = 1000
+/** The share of the close timeout in which confirms are waited for; the rest is for Close-Ok. */
+const DRAINING_SHARE = 0.8
+
+export class ConnectionLife {
+  readonly #support: LifeSupport
+  readonly #closeTimeoutMs: number
+  #state: ConnectionState = 'awaitingStart'
+  #opened = false
+  #finished = false
+  #reason: CloseReason | undefined
+  /** When the state must have ended; only while closing. */
+  #stateDeadline = Number.POSITIVE_INFINITY
+  #closeDeadline = Number.POSITIVE_INFINITY
+
+  constructor(support: LifeSupport, closeTimeoutMs: number) {
+    this.#support = support
+    this.#closeTimeoutMs = closeTimeoutMs
+  }
+
+  get state(): ConnectionState {
+    return this.#state
+  }
+
+  /** Whether the handshake was completed, now or before. */
+  get opened(): boolean {
+    return this.#opened
+  }
+
+  /** Why it is ending, from the moment that is decided. */
+  get reason(): CloseReason | undefined {
+    return this.#reason
+  }
+
+  /** Whether what the peer sends is still looked at. */
+  get reads(): boolean {
+    return this.#state !== 'ending' && this.#state !== 'closed'
+  }
+
+  get nextDeadline(): number {
+    return this.#stateDeadline
+  }
+
+  /** A method came on channel 0. False when the state discards it. */
+  receive(method: Method): boolean {
+    const trigger = TRIGGERS[method.name]
+    const next = trigger === undefined ? 'violation' : nextConnectionState(this.#state, trigger)
+    if (next === 'violation') {
+      throw new Violation(ReplyCode.ChannelError, `${method.name} while ${this.#state}`, method.name)
+    }
+    if (next === 'discard') return false
+    this.#state = next
+    if (next === 'open') this.#opened = true
+    return true
+  }
+
+  /** The application closes. What it published before goes out and is confirmed first. */
+  requestClose(now: number): void {
+    if (this.#closeDeadline !== Number.POSITIVE_INFINITY || !this.#enter('closeRequested')) return
+    if (!this.#opened) return this.finish({ by: 'client' })
+    this.#closeDeadline = now + this.#closeTimeoutMs
+    this.#stateDeadline = now + this.#closeTimeoutMs * DRAINING_SHARE
+    this.#support.channels.quiesce()
+    this.advance()
+  }
+
+  /** While draining: closes when nothing is waited for any more. */
+  advance(): void {
+    if (this.#state === 'draining' && this.#support.channels.isIdle) this.#sendClose({ by: 'client' })
+  }
+
+  /** The peer broke the protocol: whether a close may still tell it so. */
+  violate(): boolean {
+    this.#enter('violated')
+    return this.#state === 'ending'
+  }
+
+  /** The last method goes out; nothing is read or taken any more. */
+  endWith(reason: CloseReason, last: Method, now: number): void {
+    this.#reason = reason
+    this.#support.channels.lose(reason)
+    this.#support.outbound.clear()
+    this.#append(last)
+    this.#stateDeadline = now + ENDING_LIMIT_MS
+  }
+
+  /** The socket has taken everything there was. */
+  noteFlushed(): void {
+    if (this.#state === 'ending' && this.#reason !== undefined) this.finish(this.#reason)
+  }
+
+  /** The end, once; a reason that was decided before goes first. */
+  finish(reason: CloseReason): void {
+    if (this.#finished) return
+    this.#state = 'closed'
+    this.#finished = true
+    this.#reason ??= reason
+    this.#stateDeadline = Number.POSITIVE_INFINITY
+    this.#support.channels.lose(this.#reason)
+    this.#support.outbound.clear()
+    this.#support.emit({ type: 'closed', reason: this.#reason })
+  }
+
+  expire(now: number): void {
+    if (now < this.#stateDeadline) return
+    const { channels, outbound } = this.#support
+    const left = `${channels.unconfirmed} publishes unconfirmed, ${channels.buffered} octets not sent`
+    if (this.#state === 'draining' && now < this.#closeDeadline) {
+      // A close must not stand inside a large body that is half sent.
+      this.#stateDeadline = this.#closeDeadline
+      if (outbound.hasJobs) return
+      return this.#sendClose(
+        gaveUpClosing(`closed before everything was answered: ${left}`, channels.endpoint),
+      )
+    }
+    this.#reason = this.#state === 'ending' ? this.#reason : undefined
+    this.finish(
+      gaveUpClosing(`close not completed within ${this.#closeTimeoutMs} ms: ${left}`, channels.endpoint),
+    )
+  }
+
+  #sendClose(reason: CloseReason): void {
+    this.#enter('drained')
+    this.#reason = reason
+    this.#stateDeadline = this.#closeDeadline
+    const args = { replyCode: ReplyCode.ReplySuccess, replyText: '', classId: 0, methodId: 0 }
+    this.#append({ name: 'connection.close', args })
+  }
+
+  #append(method: Method): void {
+    this.#support.outbound.append(0, encodeMethodFrame, method)
+  }
+
+  /** Moves to the state the trigger leads to; false when it leads to none. */
+  #enter(trigger: ConnectionTrigger): boolean {
+    const next = nextConnectionState(this.#state, trigger)
+    if (next === 'violation' || next === 'discard') return false
+    this.#state = next
+    return true
+  }
+}
+
+const TRIGGERS: Partial<Record<Method['name'], ConnectionTrigger>> = {
+  'connection.start': 'start',
+  'connection.secure': 'secure',
+  'connection.tune': 'tune',
+  'connection.open-ok': 'openOk',
+  'connection.close': 'close',
+  'connection.close-ok': 'closeOk',
+  'connection.blocked': 'blocked',
+  'connection.unblocked': 'unblocked',
+  'connection.update-secret-ok': 'updateSecretOk',
+}

@@ -1,0 +1,400 @@
+// The sans-IO root: one connection to one peer, for one attempt. Octets, commands and the time go in; octets, events and a
+// deadline come out. Four kinds of method, in this order: A getters, B inputs, C commands, D outputs. After every call of
+// kind B or C the outputs are polled: pollTransmit until it is empty, nextDeadline, pollEvent until it is empty.
+//
+// `now` is in milliseconds, monotonic, and the caller's. A deadline that is not later than `now` means: let the event loop
+// read what is waiting, then call handleTimeout again.
+//
+// receiveData never throws. Whatever the octets, the result is events and, if the peer broke the protocol, the close that
+// says so. This is the only place where a FrameError or a Violation is caught.
+
+import { type ByteReader, type FieldTable, INITIAL_FRAME_MAX } from '../frames/index.js'
+import { ChannelDirectory } from './channel-directory.js'
+import type { ChannelLimits } from './channel-link.js'
+import type { ChannelProtocol } from './channel-protocol.js'
+import type { CloseReason } from './close-reason.js'
+import {
+  closedByServer,
+  closedForViolation,
+  lostTransport,
+  missedHeartbeat,
+  type Stall,
+} from './connection-end.js'
+import { ConnectionLife } from './connection-life.js'
+import type { ConnectionState } from './connection-state.js'
+import { ConnectError, ConnectionClosedError, type ConnectPhase, type Endpoint } from './errors.js'
+import type { ProtocolEvent } from './events.js'
+import { encodeMethodFrame, encodeProtocolHeader } from './frame-writers.js'
+import { explainGreeting } from './greeting.js'
+import { Handshake, type HandshakeOptions } from './handshake.js'
+import { Heartbeat } from './heartbeat.js'
+import { type FrameSink, Inbound } from './inbound.js'
+import type { Method, MethodArgs } from './method-types.js'
+import { METHODS, methodRow } from './methods.js'
+import { Outbound } from './outbound.js'
+import { ReplyCode } from './reply-codes.js'
+import type { TrafficCounts } from './traffic-counts.js'
+import type { TuneParameters } from './tune.js'
+import { Violation } from './violation.js'
+
+export interface ProtocolOptions {
+  readonly endpoint: Endpoint
+  readonly handshake: HandshakeOptions
+  readonly limits: ChannelLimits
+}
+
+const CONNECTION_CLASS_ID = METHODS['connection.start'].classId
+
+export class ConnectionProtocol {
+  readonly #endpoint: Endpoint
+  readonly #handshake: Handshake
+  readonly #inbound = new Inbound(this.#sink())
+  readonly #outbound = new Outbound(INITIAL_FRAME_MAX)
+  readonly #channels: ChannelDirectory
+  readonly #life: ConnectionLife
+  #heartbeat: Heartbeat | undefined
+  #now: number
+  #stall: Stall | undefined
+  #octetsSent = 0
+  #heartbeatsSent = 0
+  #events: ProtocolEvent[] = []
+  #nextEvent = 0
+
+  constructor({ endpoint, handshake, limits }: ProtocolOptions, now: number) {
+    this.#now = now
+    this.#endpoint = endpoint
+    this.#handshake = new Handshake(handshake, now)
+    const emit = (event: ProtocolEvent): void => this.#emit(event)
+    this.#channels = new ChannelDirectory({ outbound: this.#outbound, endpoint, limits, emit })
+    this.#life = new ConnectionLife(
+      { channels: this.#channels, outbound: this.#outbound, emit },
+      limits.closeTimeoutMs,
+    )
+    this.#outbound.append(0, encodeProtocolHeader, undefined)
+  }
+
+  // A. getters
+
+  get state(): ConnectionState {
+    return this.#life.state
+  }
+
+  /** Why it ended, or is ending. */
+  get reason(): CloseReason | undefined {
+    return this.#life.reason
+  }
+
+  /** What the handshake is waiting for. */
+  get phase(): ConnectPhase {
+    return this.#handshake.phase
+  }
+
+  /** The limits agreed on; undefined before Tune. */
+  get tune(): TuneParameters | undefined {
+    return this.#handshake.tune
+  }
+
+  get serverProperties(): FieldTable {
+    return this.#handshake.serverProperties
+  }
+
+  /** Why the broker takes no publishes at the moment. */
+  get blocked(): string | undefined {
+    return this.#channels.blocked
+  }
+
+  /** Octets that wait: to be handed over by pollTransmit, or for their turn. */
+  get buffered(): number {
+    return this.#channels.buffered
+  }
+
+  /** Octets that the next calls of pollTransmit would hand over. */
+  get transmittable(): number {
+    return this.#outbound.size
+  }
+
+  get counts(): TrafficCounts {
+    return {
+      framesSent: this.#outbound.frames + this.#heartbeatsSent,
+      framesReceived: this.#inbound.frames,
+      octetsSent: this.#octetsSent,
+      octetsReceived: this.#inbound.octets,
+      heartbeatsSent: this.#heartbeatsSent,
+      heartbeatsReceived: this.#inbound.heartbeats,
+    }
+  }
+
+  /** Milliseconds since the last octet came; undefined before Tune. */
+  receivedAgo(now: number): number | undefined {
+    return this.#heartbeat?.silenceAt(now)
+  }
+
+  /** Milliseconds since the last octet went; undefined before Tune. */
+  sentAgo(now: number): number | undefined {
+    return this.#heartbeat?.idleAt(now)
+  }
+
+  // B. inputs
+
+  /** Octets came. The chunk is borrowed: nothing refers to it when this returns. */
+  receiveData(chunk: Buffer, now: number): void {
+    this.#now = now
+    if (!this.#life.reads) return
+    const framesBefore = this.#inbound.frames
+    try {
+      this.#inbound.receive(chunk)
+    } catch (error) {
+      this.#refusePeer(error)
+    }
+    this.#heartbeat?.noteReceived(now, this.#inbound.midFrame, this.#inbound.frames > framesBefore)
+    this.#advance()
+  }
+
+  /** The transport ended (FIN), or failed with an error. */
+  receiveEnd(now: number, error?: Error): void {
+    this.#now = now
+    if (this.state !== 'closed') this.#life.finish(this.#lostTransport(error))
+  }
+
+  /** The socket has taken everything that pollTransmit gave. */
+  handleWritten(now: number): void {
+    this.#now = now
+    this.#heartbeat?.noteWritten(now)
+    if (this.#outbound.size === 0) this.#life.noteFlushed()
+    this.#advance()
+  }
+
+  handleTimeout(now: number): void {
+    this.#now = now
+    this.#life.expire(now)
+    if (this.#heartbeat !== undefined && now >= this.#heartbeat.nextDeadline) this.#beat(this.#heartbeat)
+    this.#channels.handleTimeout(now)
+    this.#advance()
+  }
+
+  /** The clock has jumped forward: the process did not run. Silence until now was not the peer's. */
+  handleSuspension(now: number): void {
+    this.#heartbeat?.noteSuspension(now)
+  }
+
+  /** The caller stops reading: silence does not count until {@link resumeReceiving}. */
+  pauseReceiving(): void {
+    this.#heartbeat?.pauseReceiving()
+  }
+
+  resumeReceiving(now: number): void {
+    this.#heartbeat?.resumeReceiving(now)
+  }
+
+  // C. commands
+
+  /** Opens a channel: `replied` or `failed` follows. Throws when the connection is not open or no number is free. */
+  openChannel(owner: object, maxUnconfirmed: number, token: object, now: number): ChannelProtocol {
+    if (this.state !== 'open') {
+      const reason = this.reason ?? { by: 'client', text: 'it is closing' }
+      throw new ConnectionClosedError(reason, { ...this.#endpoint, cause: reason.error })
+    }
+    const channel = this.#channels.open(owner, maxUnconfirmed)
+    channel.open(token, now)
+    return channel
+  }
+
+  /** Puts a heartbeat in front of what goes next. False once the connection is closed, or not yet open. */
+  sendHeartbeat(): boolean {
+    if (!this.#life.opened || !this.#life.reads) return false
+    this.#leadWithHeartbeat()
+    return true
+  }
+
+  /** Closes: what was published before goes out and is confirmed first. `closed` follows within the close timeout. */
+  close(now: number): void {
+    this.#life.requestClose(now)
+  }
+
+  /** Ends at once, without a word to the peer. */
+  abort(reason: CloseReason): void {
+    this.#life.finish(reason)
+  }
+
+  /** What the handshake has to say about not getting on: its phase, and what usually explains it. */
+  explainStandstill(what: string, now: number): ConnectError {
+    const { greeting } = this.#inbound
+    if (greeting === undefined || greeting.length === 0)
+      return this.#handshake.failed(what, now, this.#endpoint)
+    const foreign = explainGreeting(greeting)
+    return this.#handshake.broken(`${what}; ${foreign.what}`, foreign.hint, now, this.#endpoint)
+  }
+
+  // D. outputs
+
+  /** The next octets for the socket, whole frames, or undefined. Ask again when they are written. */
+  pollTransmit(now: number): Buffer[] | undefined {
+    // After a stall of the event loop the peer waits for a sign of life: it goes before what the stall produced.
+    if (this.#outbound.size > 0 && this.#heartbeat?.isDue(now) === true) this.#leadWithHeartbeat()
+    const batch = this.#outbound.take()
+    if (batch === undefined) return undefined
+    for (const octets of batch) this.#octetsSent += octets.length
+    this.#heartbeat?.noteHandedOver(now)
+    this.#advance()
+    return batch
+  }
+
+  /** When handleTimeout is wanted; Infinity when nothing is being waited for. */
+  nextDeadline(): number {
+    if (this.state === 'closed') return Number.POSITIVE_INFINITY
+    const beat = this.#heartbeat?.nextDeadline ?? Number.POSITIVE_INFINITY
+    return Math.min(beat, this.#life.nextDeadline, this.#channels.nextDeadline)
+  }
+
+  pollEvent(): ProtocolEvent | undefined {
+    const event = this.#events[this.#nextEvent++]
+    if (event !== undefined) return event
+    this.#events = []
+    this.#nextEvent = 0
+    return undefined
+  }
+
+  #sink(): FrameSink {
+    const channelsOf = (): ChannelDirectory | undefined =>
+      this.state === 'closing' ? undefined : this.#channels
+    const reads = (): boolean => this.#life.reads
+    return {
+      get reads() {
+        return reads()
+      },
+      receiveForeignGreeting: octets => {
+        const { what, hint } = explainGreeting(octets)
+        throw this.#handshake.broken(what, hint, this.#now, this.#endpoint)
+      },
+      receiveMethod: (channelNumber, method) => this.#receiveMethod(channelNumber, method),
+      receiveHeader: (channelNumber: number, payload: ByteReader) =>
+        channelsOf()?.expectContent(channelNumber).receiveHeader(payload),
+      receiveBody: (channelNumber, octets, start, end, frameComplete) =>
+        channelsOf()?.expectContent(channelNumber).receiveBody(octets, start, end, frameComplete),
+    }
+  }
+
+  #receiveMethod(channelNumber: number, method: Method): void {
+    const row = methodRow(method.name)
+    if (row.sender === 'client') {
+      throw new Violation(ReplyCode.CommandInvalid, `${method.name} is not for a server to send`, method.name)
+    }
+    if (channelNumber === 0) {
+      if (this.#life.receive(method)) this.#handle(method)
+    } else if (this.state !== 'closing') {
+      if (row.classId === CONNECTION_CLASS_ID) {
+        throw new Violation(
+          ReplyCode.CommandInvalid,
+          `${method.name} on channel ${channelNumber}`,
+          method.name,
+        )
+      }
+      this.#channels.expect(channelNumber, method.name).receiveMethod(method)
+    }
+  }
+
+  #handle(method: Method): void {
+    switch (method.name) {
+      case 'connection.start':
+        return this.#append(this.#handshake.answerStart(method.args, this.#now, this.#endpoint))
+      case 'connection.secure':
+        return this.#append(this.#handshake.answerSecure(method.args))
+      case 'connection.tune':
+        return this.#receiveTune(method.args)
+      case 'connection.open-ok':
+        return this.#emit({ type: 'opened' })
+      case 'connection.close':
+        return this.#receiveClose(method.args)
+      case 'connection.close-ok':
+        return this.#life.finish({ by: 'client' })
+      case 'connection.blocked':
+        this.#channels.blocked = method.args.reason
+        return this.#emit({ type: 'blocked', reason: method.args.reason })
+      case 'connection.unblocked':
+        this.#channels.blocked = undefined
+        return this.#emit({ type: 'unblocked' })
+    }
+  }
+
+  #receiveTune(proposal: MethodArgs<'connection.tune'>): void {
+    const { tune, answers } = this.#handshake.answerTune(proposal)
+    this.#inbound.frameMax = tune.frameMax
+    this.#outbound.frameMax = tune.frameMax
+    this.#channels.channelMax = tune.channelMax
+    this.#heartbeat = new Heartbeat(tune.heartbeat, this.#now)
+    for (const answer of answers) this.#append(answer)
+  }
+
+  /** RabbitMQ waits for Close-Ok and then resets. What was not sent never will be. */
+  #receiveClose(args: MethodArgs<'connection.close'>): void {
+    const { replyCode, replyText } = args
+    const told = closedByServer(args, this.#endpoint)
+    const reason = this.#life.opened
+      ? told
+      : { ...told, error: this.#handshake.refused(replyCode, replyText, this.#now, this.#endpoint) }
+    this.#life.endWith(this.reason ?? reason, { name: 'connection.close-ok', args: {} }, this.#now)
+  }
+
+  /** The peer broke the protocol, or is no AMQP server at all. */
+  #refusePeer(error: unknown): void {
+    const { close, reason } = closedForViolation(error, this.#endpoint)
+    if (this.#life.violate()) {
+      this.#life.endWith(reason, { name: 'connection.close', args: close }, this.#now)
+    } else if (this.#life.opened || error instanceof ConnectError) {
+      this.#life.finish(error instanceof ConnectError ? { ...reason, error } : reason)
+    } else {
+      // Nobody answers a close during the handshake.
+      const what = `the peer broke the protocol (${close.replyCode}): ${reason.text}`
+      this.#life.finish({
+        ...reason,
+        error: this.#handshake.broken(what, undefined, this.#now, this.#endpoint),
+      })
+    }
+  }
+
+  #advance(): void {
+    this.#channels.advanceWaiting()
+    this.#life.advance()
+  }
+
+  #beat(heartbeat: Heartbeat): void {
+    const lagMs = heartbeat.lagAt(this.#now)
+    if (lagMs > heartbeat.intervalMs / 2) {
+      this.#stall = { lagMs, at: this.#now }
+      this.#emit({ type: 'stalled', lagMs })
+    }
+    if (heartbeat.tick(this.#now) === 'dead') {
+      this.#life.finish(
+        missedHeartbeat(heartbeat, this.#now, this.buffered, this.#recentStall(), this.#endpoint),
+      )
+    } else if (heartbeat.isDue(this.#now)) this.#leadWithHeartbeat()
+  }
+
+  #leadWithHeartbeat(): void {
+    this.#outbound.leadWithHeartbeat()
+    this.#heartbeatsSent++
+  }
+
+  /** A stall that the peer may have taken for our death. */
+  #recentStall(): Stall | undefined {
+    const interval = this.#heartbeat?.intervalMs ?? 0
+    return this.#stall !== undefined && this.#now - this.#stall.at <= 2 * interval ? this.#stall : undefined
+  }
+
+  #lostTransport(error: Error | undefined): CloseReason {
+    const told = lostTransport(error, this.#recentStall(), this.#endpoint)
+    if (this.#life.opened) return told
+    return {
+      ...told,
+      error: this.explainStandstill(error?.message ?? 'the peer ended the connection', this.#now),
+    }
+  }
+
+  #append(method: Method): void {
+    this.#outbound.append(0, encodeMethodFrame, method)
+  }
+
+  #emit(event: ProtocolEvent): void {
+    this.#events.push(event)
+  }
+}

@@ -1,0 +1,48 @@
+// The consumers of one channel life by consumer tag. A consumer is registered before basic.consume leaves, with a tag of
+// our own choosing, because deliveries may follow consume-ok in the same octets, or come without one (no-wait).
+
+export interface RegisteredConsumer {
+  readonly consumerTag: string
+  /** The caller's token. */
+  readonly consumer: object
+  readonly noAck: boolean
+}
+
+export class ConsumerRegistry {
+  readonly #consumers = new Map<string, RegisteredConsumer>()
+  #generated = 0
+
+  /** A tag that is free on this channel; tags need be unique per channel only (RabbitMQ: a reuse is a hard 530). */
+  generateTag(): string {
+    let tag: string
+    do tag = `thump-${++this.#generated}`
+    while (this.#consumers.has(tag))
+    return tag
+  }
+
+  has(consumerTag: string): boolean {
+    return this.#consumers.has(consumerTag)
+  }
+
+  add(consumer: RegisteredConsumer): void {
+    this.#consumers.set(consumer.consumerTag, consumer)
+  }
+
+  get(consumerTag: string): RegisteredConsumer | undefined {
+    return this.#consumers.get(consumerTag)
+  }
+
+  /** Removes a consumer: cancelled by either side, or refused. */
+  remove(consumerTag: string): RegisteredConsumer | undefined {
+    const consumer = this.#consumers.get(consumerTag)
+    this.#consumers.delete(consumerTag)
+    return consumer
+  }
+
+  /** Removes and returns all: the channel is gone. */
+  drain(): RegisteredConsumer[] {
+    const consumers = [...this.#consumers.values()]
+    this.#consumers.clear()
+    return consumers
+  }
+}

@@ -1,0 +1,123 @@
+// Puts a content together from its frames (spec 4.2.6): method, header, body frames until the announced size is there.
+// One per channel, in either direction; it knows no method and carries what it is given through to the end.
+//
+//   idle ──begin──▶ header ──size > 0──▶ body ──all there──▶ idle
+//                      └─────size 0──────────────────────────▲
+//
+// Body octets are borrowed and go straight into the message's own buffer. That buffer is not sized by what the peer
+// announces but by what it has sent: it grows fourfold, so that a lie about the size costs little.
+
+import { type ByteReader, FrameError, NO_OCTETS } from '../frames/index.js'
+import { CONTENT_CLASS_ID, Content } from './content.js'
+import { NO_PROPERTIES, skipProperties } from './properties.js'
+import { ReplyCode } from './reply-codes.js'
+import { Violation } from './violation.js'
+
+/** A method and the content that came with it. */
+export interface Assembled<M> {
+  readonly method: M
+  /** Undefined when the body was larger than allowed: it was skipped. */
+  readonly content: Content | undefined
+}
+
+/** Body octets that are reserved on the peer's word alone. */
+const TRUSTED_BODY_SIZE = 1_048_576
+const GROWTH_FACTOR = 4
+
+type Phase = 'idle' | 'header' | 'body'
+
+export class ContentAssembler<M> {
+  readonly #maxMessageSize: number
+  #phase: Phase = 'idle'
+  #method: M | undefined
+  #propertyOctets: Buffer = NO_PROPERTIES
+  #body: Buffer = NO_OCTETS
+  #bodySize = 0
+  #received = 0
+  #oversized = false
+
+  constructor(maxMessageSize: number) {
+    this.#maxMessageSize = maxMessageSize
+  }
+
+  /** A method with content has come. Another method in the middle of a content is 505, as on RabbitMQ. */
+  begin(method: M): void {
+    this.expectIdle()
+    this.#method = method
+    this.#phase = 'header'
+  }
+
+  /** Throws when a content is unfinished: no other frame may stand between its parts on its channel. */
+  expectIdle(): void {
+    if (this.#phase === 'idle') return
+    throw new Violation(ReplyCode.UnexpectedFrame, `method frame where a content ${this.#phase} was expected`)
+  }
+
+  /** The payload of a header frame. */
+  receiveHeader(reader: ByteReader): Assembled<M> | undefined {
+    if (this.#phase !== 'header')
+      throw new Violation(ReplyCode.UnexpectedFrame, 'unexpected content header frame')
+    const classId = reader.short()
+    const weight = reader.short()
+    if (classId !== CONTENT_CLASS_ID || weight !== 0) {
+      throw new Violation(ReplyCode.UnexpectedFrame, `content header of class ${classId}, weight ${weight}`)
+    }
+    const bodySize = reader.longlong()
+    if (typeof bodySize === 'bigint') throw new FrameError(501, 'body size beyond 2^53')
+    this.#propertyOctets = copyProperties(reader)
+    this.#bodySize = bodySize
+    this.#received = 0
+    this.#oversized = bodySize > this.#maxMessageSize
+    this.#phase = 'body'
+    if (bodySize === 0) return this.#finish(NO_OCTETS)
+    this.#body = this.#oversized ? NO_OCTETS : Buffer.allocUnsafe(Math.min(bodySize, TRUSTED_BODY_SIZE))
+    return undefined
+  }
+
+  /** A piece of a body frame; `frameComplete` on the last piece of each frame. */
+  receiveBody(octets: Buffer, start: number, end: number, frameComplete: boolean): Assembled<M> | undefined {
+    if (this.#phase !== 'body')
+      throw new Violation(ReplyCode.UnexpectedFrame, 'unexpected content body frame')
+    const received = this.#received + (end - start)
+    if (received > this.#bodySize) {
+      throw new Violation(
+        ReplyCode.FrameError,
+        `content body longer than the announced ${this.#bodySize} octets`,
+      )
+    }
+    if (!this.#oversized) {
+      this.#reserve(received)
+      octets.copy(this.#body, this.#received, start, end)
+    }
+    this.#received = received
+    return frameComplete && received === this.#bodySize ? this.#finish(this.#body) : undefined
+  }
+
+  #reserve(size: number): void {
+    if (size <= this.#body.length) return
+    const larger = Buffer.allocUnsafeSlow(
+      Math.min(this.#bodySize, Math.max(size, this.#body.length * GROWTH_FACTOR)),
+    )
+    this.#body.copy(larger, 0, 0, this.#received)
+    this.#body = larger
+  }
+
+  #finish(body: Buffer): Assembled<M> {
+    const assembled = {
+      method: this.#method as M,
+      content: this.#oversized ? undefined : new Content(this.#propertyOctets, body),
+    }
+    this.#phase = 'idle'
+    this.#method = undefined
+    this.#body = NO_OCTETS
+    this.#propertyOctets = NO_PROPERTIES
+    return assembled
+  }
+}
+
+/** Validates the properties, then copies their octets: the frame is only borrowed. */
+function copyProperties(reader: ByteReader): Buffer {
+  const { position } = reader
+  skipProperties(reader)
+  return reader.position - position === NO_PROPERTIES.length ? NO_PROPERTIES : reader.copySince(position)
+}

@@ -1,0 +1,220 @@
+// The errors users meet. One root, one stable `code` per class; docs/errors.md lists them all with what to do.
+// Misuse found before an octet is written is not here: that is ArgumentError, a TypeError (src/frames).
+
+import { type CloseReason, describeReason } from './close-reason.js'
+import type { ReturnedMessage } from './returned-message.js'
+
+/** What RabbitMQ's log and management pages call this connection: put into every error so that both can be matched. */
+export interface Endpoint {
+  readonly connectionName?: string | undefined
+  readonly localPort?: number | undefined
+}
+
+/** What an error may know besides its message. */
+export interface ErrorDetails extends Endpoint {
+  readonly cause?: unknown
+  /** The reply code the server or thump gave (AMQP 0-9-1, 1.2). */
+  readonly replyCode?: number | undefined
+  readonly replyText?: string | undefined
+  /** The method concerned, for instance `queue.declare`. */
+  readonly method?: string | undefined
+}
+
+/** Root of all errors that thump makes, apart from {@link ArgumentError}. Catch by class or by `code`. */
+export class AmqpError extends Error {
+  readonly code: `AMQP_${string}` = 'AMQP_ERROR'
+  declare readonly replyCode?: number | undefined
+  declare readonly replyText?: string | undefined
+  declare readonly method?: string | undefined
+  /** The `connectionName` option of the connection concerned. */
+  declare readonly connectionName?: string | undefined
+  /** Local port of the connection concerned: RabbitMQ logs it as the peer's port. */
+  declare readonly localPort?: number | undefined
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    const { cause, ...known } = details
+    super(message, cause === undefined ? undefined : { cause })
+    for (const [key, value] of Object.entries(known)) {
+      if (value !== undefined) Object.defineProperty(this, key, { value, enumerable: true })
+    }
+  }
+
+  override get name(): string {
+    return this.constructor.name
+  }
+}
+
+/** The phases of connecting, in order. An error names the one that did not complete. */
+export type ConnectPhase = 'dns' | 'tcp' | 'tls' | 'start' | 'tune' | 'open'
+
+/** `connect()` failed. The message names the phase and the address and gives a hint where there is one to give. */
+export class ConnectError extends AmqpError {
+  override readonly code: `AMQP_${string}` = 'AMQP_CONNECT'
+  /** What was being waited for: name resolution, TCP, TLS, Connection.Start, Connection.Tune or Connection.Open-Ok. */
+  readonly phase: ConnectPhase
+  /** What usually explains it, and what to do. */
+  readonly hint: string | undefined
+
+  constructor(message: string, phase: ConnectPhase, hint: string | undefined, details: ErrorDetails = {}) {
+    super(hint === undefined ? message : `${message} (${hint})`, details)
+    this.phase = phase
+    this.hint = hint
+  }
+}
+
+/** The server refused the credentials (403), or ended the connection in the way it does when it refuses them. */
+export class AuthenticationError extends ConnectError {
+  override readonly code = 'AMQP_AUTHENTICATION'
+}
+
+/** The connection is closed; `reason` (and `cause`, when there is one) says why. */
+export class ConnectionClosedError extends AmqpError {
+  override readonly code = 'AMQP_CONNECTION_CLOSED'
+  readonly reason: CloseReason
+
+  constructor(reason: CloseReason, details: ErrorDetails = {}) {
+    super(`connection ${describeReason(reason)}`, detailsOf(reason, details))
+    this.reason = reason
+  }
+}
+
+/** The channel is closed; `reason` says why. A channel ended by its connection carries the connection's reason. */
+export class ChannelClosedError extends AmqpError {
+  override readonly code = 'AMQP_CHANNEL_CLOSED'
+  readonly reason: CloseReason
+  readonly channelNumber: number
+
+  constructor(reason: CloseReason, channelNumber: number, details: ErrorDetails = {}) {
+    super(`channel ${channelNumber} ${describeReason(reason)}`, detailsOf(reason, details))
+    this.reason = reason
+    this.channelNumber = channelNumber
+  }
+}
+
+/** The consumer ended otherwise than by its own cancel or close; thrown by its iterator. */
+export class ConsumerClosedError extends AmqpError {
+  override readonly code = 'AMQP_CONSUMER_CLOSED'
+  readonly reason: CloseReason
+  readonly consumerTag: string
+
+  constructor(reason: CloseReason, consumerTag: string, details: ErrorDetails = {}) {
+    super(`consumer ${consumerTag} ${describeReason(reason)}`, detailsOf(reason, details))
+    this.reason = reason
+    this.consumerTag = consumerTag
+  }
+}
+
+/** Nothing came from the peer for two heartbeat intervals, or a frame that it began never ended. */
+export class HeartbeatError extends AmqpError {
+  override readonly code = 'AMQP_HEARTBEAT'
+  /** The negotiated interval. */
+  readonly intervalMs: number
+  /** Age of the last octet received. */
+  readonly silenceMs: number
+  /** Octets that were still waiting to be sent. */
+  readonly queuedOctets: number
+  /** The longest the event loop was late since the last octet came. */
+  readonly eventLoopLagMs: number
+
+  constructor(
+    message: string,
+    facts: { intervalMs: number; silenceMs: number; queuedOctets: number; eventLoopLagMs: number },
+    details: ErrorDetails = {},
+  ) {
+    super(message, details)
+    this.intervalMs = facts.intervalMs
+    this.silenceMs = facts.silenceMs
+    this.queuedOctets = facts.queuedOctets
+    this.eventLoopLagMs = facts.eventLoopLagMs
+  }
+}
+
+/** The socket ended or failed without a Connection.Close; `cause` is the system's error when there was one. */
+export class TransportError extends AmqpError {
+  override readonly code = 'AMQP_TRANSPORT'
+}
+
+/** The peer broke the protocol; `replyCode` is what thump closed with (501-505, 540). */
+export class ProtocolError extends AmqpError {
+  override readonly code = 'AMQP_PROTOCOL'
+}
+
+/** A call was not answered within its deadline. Its channel is closed, unless the broker blocks the connection. */
+export class CallTimeoutError extends AmqpError {
+  override readonly code = 'AMQP_CALL_TIMEOUT'
+}
+
+/** A close was not answered, or not everything was confirmed, within `closeTimeout`. The text says what was given up. */
+export class CloseTimeoutError extends AmqpError {
+  override readonly code = 'AMQP_CLOSE_TIMEOUT'
+}
+
+/** All channel numbers up to the negotiated `channelMax` are in use. Nothing was sent. */
+export class ChannelLimitError extends AmqpError {
+  override readonly code = 'AMQP_CHANNEL_LIMIT'
+}
+
+/**
+ * What became of a publish that was not confirmed: `not-sent`, not one octet of it reached the socket; `unknown`, it
+ * may have arrived.
+ */
+export type PublishOutcome = 'not-sent' | 'unknown'
+
+/** The broker refused the message (basic.nack): it did not take it over. Publishing again is safe. */
+export class NackedError extends AmqpError {
+  override readonly code = 'AMQP_NACKED'
+}
+
+/** A mandatory message reached no queue; `returned` is what the broker sent back. */
+export class ReturnedError extends AmqpError {
+  override readonly code = 'AMQP_RETURNED'
+  readonly returned: ReturnedMessage
+
+  constructor(message: ReturnedMessage, details: ErrorDetails = {}) {
+    super(
+      `message to exchange '${message.exchange}' with routing key '${message.routingKey}' was returned: ` +
+        `${message.replyCode} ${message.replyText}`,
+      { ...details, replyCode: message.replyCode, replyText: message.replyText },
+    )
+    this.returned = message
+  }
+}
+
+/** A publish whose confirmation never came; `outcome` says whether it may have arrived. */
+export class UnconfirmedError extends AmqpError {
+  override readonly code = 'AMQP_UNCONFIRMED'
+  readonly outcome: PublishOutcome
+  readonly exchange: string
+  readonly routingKey: string
+
+  constructor(
+    why: string,
+    publish: { outcome: PublishOutcome; exchange: string; routingKey: string },
+    details: ErrorDetails = {},
+  ) {
+    const fate = publish.outcome === 'not-sent' ? 'was not sent' : 'may or may not have arrived'
+    super(
+      `publish to exchange '${publish.exchange}' with routing key '${publish.routingKey}' ${fate}: ${why}`,
+      details,
+    )
+    this.outcome = publish.outcome
+    this.exchange = publish.exchange
+    this.routingKey = publish.routingKey
+  }
+}
+
+/** More than `maxBuffered` octets are waiting to be sent. Nothing of this message was kept. */
+export class BackpressureError extends AmqpError {
+  override readonly code = 'AMQP_BACKPRESSURE'
+  readonly outcome = 'not-sent'
+}
+
+function detailsOf(reason: CloseReason, details: ErrorDetails): ErrorDetails {
+  return {
+    ...details,
+    cause: details.cause ?? reason.error,
+    replyCode: reason.code,
+    replyText: reason.text,
+    method: reason.method,
+  }
+}

@@ -1,0 +1,92 @@
+// Octets -> methods and content frames, for the connection to route. Looks at the first octet to see whether the peer
+// speaks AMQP 0-9-1 at all; knows no state and no channel.
+
+import { ByteReader, FrameDecoder, FrameType, NO_OCTETS, type ByteReader as Reader } from '../frames/index.js'
+import { GREETING_SIZE, isFrame } from './greeting.js'
+import { readMethod } from './method-codec.js'
+import type { Method } from './method-types.js'
+
+/** Where frames go. What it is given is borrowed. */
+export interface FrameSink {
+  /** False once nothing more is to be read. */
+  readonly reads: boolean
+  /** The first octets are not those of an AMQP 0-9-1 server. */
+  receiveForeignGreeting(octets: Buffer): void
+  receiveMethod(channelNumber: number, method: Method): void
+  receiveHeader(channelNumber: number, payload: Reader): void
+  receiveBody(channelNumber: number, octets: Buffer, start: number, end: number, frameComplete: boolean): void
+}
+
+export class Inbound {
+  readonly #decoder = new FrameDecoder()
+  readonly #reader = new ByteReader()
+  readonly #sink: FrameSink
+  /** The octets before it is known who speaks; undefined from then on. */
+  #greeting: Buffer | undefined = NO_OCTETS
+  #octets = 0
+
+  constructor(sink: FrameSink) {
+    this.#sink = sink
+  }
+
+  get octets(): number {
+    return this.#octets
+  }
+
+  get frames(): number {
+    return this.#decoder.framesDecoded
+  }
+
+  get heartbeats(): number {
+    return this.#decoder.heartbeatsDecoded
+  }
+
+  /** Whether the octets so far end inside a frame. */
+  get midFrame(): boolean {
+    return this.#decoder.midFrame
+  }
+
+  set frameMax(frameMax: number) {
+    this.#decoder.frameMax = frameMax
+  }
+
+  /** Throws a FrameError or a Violation when the octets are not what they should be. */
+  receive(chunk: Buffer): void {
+    this.#octets += chunk.length
+    if (this.#greeting === undefined) this.#decode(chunk)
+    else this.#greet(this.#greeting, chunk)
+  }
+
+  /** The octets that came before it was known who speaks, or undefined when it is known. */
+  get greeting(): Buffer | undefined {
+    return this.#greeting
+  }
+
+  #greet(before: Buffer, chunk: Buffer): void {
+    const first = before[0] ?? chunk[0]
+    if (first === undefined) return
+    if (isFrame(first)) {
+      this.#greeting = undefined
+      return this.#decode(chunk)
+    }
+    this.#greeting = Buffer.concat([before, chunk.subarray(0, GREETING_SIZE - before.length)])
+    if (this.#greeting.length === GREETING_SIZE) this.#sink.receiveForeignGreeting(this.#greeting)
+  }
+
+  #decode(chunk: Buffer): void {
+    const decoder = this.#decoder
+    const sink = this.#sink
+    decoder.push(chunk)
+    for (let type = decoder.next(); type !== 0; type = decoder.next()) {
+      const { channelNumber, buffer, start, end } = decoder
+      if (type === FrameType.Body) {
+        sink.receiveBody(channelNumber, buffer, start, end, decoder.frameComplete)
+      } else if (type !== FrameType.Heartbeat) {
+        this.#reader.reset(buffer, start, end)
+        if (type === FrameType.Header) sink.receiveHeader(channelNumber, this.#reader)
+        else sink.receiveMethod(channelNumber, readMethod(this.#reader))
+      }
+      if (!sink.reads) return
+    }
+  }
+}

@@ -1,0 +1,271 @@
+// What waits to be sent, and in which order it goes. It knows frames and channel numbers, no methods and no socket.
+//
+// Small commands of all channels go into one slab, in program order. A body of 64 KiB and more is a job: its octets are
+// passed by reference, a frame at a time and in turn with the jobs of other channels, so that a large message delays
+// nobody by more than a few frames. While a channel has a job, its later frames wait behind it (order per channel is
+// strict, and nothing may stand inside a content). Every batch that is taken ends at a frame boundary, so a heartbeat
+// may lead the next.
+//
+// A position counts the octets of commands in the order they were accepted, job bodies and heartbeats left out. Not one
+// octet of a command has reached the socket as long as its position is not below `handedOver`.
+
+import {
+  FRAME_END,
+  FRAME_HEADER_SIZE,
+  FRAME_OVERHEAD,
+  FrameType,
+  HEARTBEAT_FRAME,
+  Slab,
+  writeBodyFrames,
+} from '../frames/index.js'
+import type { Encode } from './frame-writers.js'
+
+/** Bodies up to this are copied into the slab; above, a writev entry costs less than the copy (measured: 8 KiB). */
+const COPY_LIMIT = 8 * 1024
+/** Bodies from here on are drained a frame at a time. */
+const JOB_LIMIT = 64 * 1024
+/** Octets in one batch: enough to keep a socket busy, few enough that what comes after need not wait long. */
+const BATCH_LIMIT = 256 * 1024
+/** Body frames of a job are at most this long, also where the peer allows longer ones, to keep everybody's turn short. */
+const JOB_FRAME_LIMIT = 128 * 1024
+
+const FRAME_END_OCTET: Buffer = Buffer.from([FRAME_END])
+
+interface Chunk {
+  readonly octets: Buffer
+  /** False inside a command that passes its body by reference: the next chunk belongs to it too. */
+  readonly endsCommand: boolean
+}
+
+interface BodyJob {
+  readonly channelNumber: number
+  readonly body: Buffer
+  offset: number
+  /** Position behind its method and header frame: when these are gone the body may follow. */
+  readonly startsAt: number
+  /** What the channel sends after the body. */
+  readonly tail: Slab
+}
+
+export class Outbound {
+  /** Octets of a whole frame at most; as negotiated. */
+  frameMax: number
+  readonly #slab = new Slab()
+  #ready: Chunk[] = []
+  #readyOctets = 0
+  readonly #jobs = new Map<number, BodyJob>()
+  #jobOctets = 0
+  #heartbeats = 0
+  #frames = 0
+  #accepted = 0
+  #handedOver = 0
+
+  constructor(frameMax: number) {
+    this.frameMax = frameMax
+  }
+
+  /** Octets that wait to be taken. */
+  get size(): number {
+    return (
+      this.#readyOctets + this.#slab.appended + this.#jobOctets + this.#heartbeats * HEARTBEAT_FRAME.length
+    )
+  }
+
+  /** Frames accepted so far, heartbeats left out. */
+  get frames(): number {
+    return this.#frames
+  }
+
+  /** Commands with a lower position have left, or begun to. */
+  get handedOver(): number {
+    return this.#handedOver
+  }
+
+  /** Whether large bodies are on their way. */
+  get hasJobs(): boolean {
+    return this.#jobs.size > 0
+  }
+
+  /** Whether the channel's frames wait behind a large body of its own. */
+  isBusy(channelNumber: number): boolean {
+    return this.#jobs.has(channelNumber)
+  }
+
+  /**
+   * Appends one command; `encode` puts whole frames. When it throws, nothing of the command stays. Returns the position
+   * of its first octet.
+   */
+  append<T>(channelNumber: number, encode: Encode<T>, value: T): number {
+    const job = this.#jobs.get(channelNumber)
+    const position = this.#accepted
+    const octets = this.#encode(
+      job === undefined ? this.#slab : job.tail,
+      channelNumber,
+      encode,
+      value,
+      undefined,
+    )
+    if (job === undefined) this.#accepted += octets
+    else this.#jobOctets += octets
+    return position
+  }
+
+  /**
+   * Appends a content: `encode` puts its method and header frame, the body follows. More than a few KiB of body are not
+   * copied: the octets must not change until they are taken. The channel must not be busy.
+   */
+  appendContent<T>(channelNumber: number, encode: Encode<T>, value: T, body: Buffer): number {
+    const position = this.#accepted
+    const copied = body.length <= COPY_LIMIT ? body : undefined
+    this.#accepted += this.#encode(this.#slab, channelNumber, encode, value, copied)
+    if (copied !== undefined) return position
+    if (body.length < JOB_LIMIT) this.#appendByReference(channelNumber, body)
+    else this.#beginJob(channelNumber, body)
+    return position
+  }
+
+  /** A heartbeat leads whatever goes next. */
+  leadWithHeartbeat(): void {
+    this.#heartbeats++
+  }
+
+  /** Forgets everything that was not taken: the connection is ending. */
+  clear(): void {
+    this.#slab.take()
+    this.#ready = []
+    this.#readyOctets = 0
+    this.#jobs.clear()
+    this.#jobOctets = 0
+    this.#heartbeats = 0
+  }
+
+  /** The next batch of whole frames, or undefined when nothing waits. */
+  take(): Buffer[] | undefined {
+    const batch: Buffer[] = []
+    for (; this.#heartbeats > 0; this.#heartbeats--) batch.push(HEARTBEAT_FRAME)
+    this.#seal()
+    // Neither small commands nor large bodies may starve the other.
+    let room = BATCH_LIMIT - this.#takeReady(batch, this.#jobs.size > 0 ? BATCH_LIMIT / 2 : BATCH_LIMIT)
+    for (let job = this.#nextJob(); job !== undefined && room > 0; job = this.#nextJob()) {
+      room -= this.#takeFrame(batch, job)
+    }
+    return batch.length === 0 ? undefined : batch
+  }
+
+  /** Writes one command whole or not at all; returns its length. */
+  #encode<T>(
+    slab: Slab,
+    channelNumber: number,
+    encode: Encode<T>,
+    value: T,
+    body: Buffer | undefined,
+  ): number {
+    slab.begin()
+    try {
+      this.#frames += encode(slab, channelNumber, this.frameMax, value)
+      if (body !== undefined) {
+        writeBodyFrames(slab, channelNumber, body, this.frameMax)
+        this.#frames += Math.ceil(body.length / (this.frameMax - FRAME_OVERHEAD))
+      }
+    } catch (error) {
+      slab.rollback()
+      throw error
+    }
+    const { length } = slab
+    slab.commit()
+    return length
+  }
+
+  #appendByReference(channelNumber: number, body: Buffer): void {
+    const limit = this.frameMax - FRAME_OVERHEAD
+    for (let offset = 0; offset < body.length; offset += limit) {
+      const piece = body.subarray(offset, offset + limit)
+      this.#appendOctets(bodyFrameHeader(channelNumber, piece.length))
+      this.#seal(false)
+      this.#push(piece, false)
+      this.#accepted += piece.length
+      this.#appendOctets(FRAME_END_OCTET)
+      this.#frames++
+    }
+  }
+
+  #appendOctets(octets: Buffer): void {
+    this.#slab.begin()
+    this.#slab.bytes(octets)
+    this.#slab.commit()
+    this.#accepted += octets.length
+  }
+
+  #beginJob(channelNumber: number, body: Buffer): void {
+    const tail = new Slab()
+    this.#jobs.set(channelNumber, { channelNumber, body, offset: 0, startsAt: this.#accepted, tail })
+    this.#jobOctets += body.length
+  }
+
+  /** Moves what is in the slab to the chunks; the last of them ends a command or not. */
+  #seal(endsCommand = true): void {
+    if (this.#slab.appended === 0) return
+    const sealed = this.#slab.take()
+    sealed.forEach((octets, index) => {
+      this.#push(octets, endsCommand || index < sealed.length - 1)
+    })
+  }
+
+  #push(octets: Buffer, endsCommand: boolean): void {
+    this.#ready.push({ octets, endsCommand })
+    this.#readyOctets += octets.length
+  }
+
+  #takeReady(batch: Buffer[], limit: number): number {
+    let taken = 0
+    let count = 0
+    for (const chunk of this.#ready) {
+      if (taken >= limit && this.#ready[count - 1]?.endsCommand === true) break
+      batch.push(chunk.octets)
+      taken += chunk.octets.length
+      count++
+    }
+    this.#ready.splice(0, count)
+    this.#readyOctets -= taken
+    this.#handedOver += taken
+    return taken
+  }
+
+  #nextJob(): BodyJob | undefined {
+    for (const job of this.#jobs.values()) {
+      if (job.startsAt <= this.#handedOver) return job
+    }
+    return undefined
+  }
+
+  #takeFrame(batch: Buffer[], job: BodyJob): number {
+    const size = Math.min(this.frameMax - FRAME_OVERHEAD, JOB_FRAME_LIMIT, job.body.length - job.offset)
+    const header = bodyFrameHeader(job.channelNumber, size)
+    batch.push(header, job.body.subarray(job.offset, job.offset + size), FRAME_END_OCTET)
+    job.offset += size
+    this.#frames++
+    this.#jobOctets -= size
+    this.#jobs.delete(job.channelNumber)
+    if (job.offset < job.body.length) this.#jobs.set(job.channelNumber, job)
+    else this.#releaseTail(job)
+    return size + FRAME_OVERHEAD
+  }
+
+  #releaseTail(job: BodyJob): void {
+    this.#seal()
+    for (const octets of job.tail.take()) {
+      this.#push(octets, true)
+      this.#accepted += octets.length
+      this.#jobOctets -= octets.length
+    }
+  }
+}
+
+/** The octets in front of a body that is not copied. */
+function bodyFrameHeader(channelNumber: number, size: number): Buffer {
+  const header = Buffer.allocUnsafe(FRAME_HEADER_SIZE)
+  header.writeUInt8(FrameType.Body, 0)
+  header.writeUInt16BE(channelNumber, 1)
+  header.writeUInt32BE(size, 3)
+  return header
+}

@@ -1,0 +1,172 @@
+// The basic content properties (spec 4.2.6.1, class basic): fourteen of them behind a flags short, high bit first.
+// On receipt they are validated by walking over them and built only when somebody reads them: most consumers never
+// look at most properties.
+
+import {
+  ArgumentError,
+  ByteReader,
+  type ByteWriter,
+  type FieldTable,
+  FrameError,
+  readTable,
+  skipTable,
+  writeTable,
+} from '../frames/index.js'
+
+/** Content properties as they are received. Those the publisher did not set are absent. */
+export interface MessageProperties {
+  /** MIME type of the body. */
+  contentType?: string | undefined
+  /** MIME encoding of the body, for instance `gzip`. */
+  contentEncoding?: string | undefined
+  /** Headers of the application. The table has no prototype. */
+  headers?: FieldTable | undefined
+  /** 2 is persistent, 1 transient. */
+  deliveryMode?: number | undefined
+  /** 0 to 255; RabbitMQ clamps it to the queue's `x-max-priority`. */
+  priority?: number | undefined
+  correlationId?: string | undefined
+  replyTo?: string | undefined
+  /** Time to live in milliseconds, as decimal text: that is how AMQP carries it. */
+  expiration?: string | undefined
+  messageId?: string | undefined
+  /** Seconds since 1970, as the publisher wrote them: nothing on the way checks that they are not milliseconds. */
+  timestamp?: number | bigint | undefined
+  type?: string | undefined
+  /** RabbitMQ refuses (406) a user id that is not the publisher's login. */
+  userId?: string | undefined
+  appId?: string | undefined
+  /** Reserved by the specification. */
+  clusterId?: string | undefined
+}
+
+/** Content properties as they are published: like {@link MessageProperties}, more lenient where that is safe. */
+export interface PublishProperties extends Omit<MessageProperties, 'timestamp' | 'expiration'> {
+  /** A Date (its milliseconds are dropped) or seconds since 1970. */
+  timestamp?: Date | number | bigint | undefined
+  /** Time to live in milliseconds. */
+  expiration?: string | number | undefined
+}
+
+type PropertyName = keyof MessageProperties
+type PropertyDomain = 'shortstr' | 'table' | 'octet' | 'timestamp' | 'expiration'
+
+const PROPERTIES: readonly (readonly [PropertyName, PropertyDomain])[] = Object.freeze([
+  ['contentType', 'shortstr'],
+  ['contentEncoding', 'shortstr'],
+  ['headers', 'table'],
+  ['deliveryMode', 'octet'],
+  ['priority', 'octet'],
+  ['correlationId', 'shortstr'],
+  ['replyTo', 'shortstr'],
+  ['expiration', 'expiration'],
+  ['messageId', 'shortstr'],
+  ['timestamp', 'timestamp'],
+  ['type', 'shortstr'],
+  ['userId', 'shortstr'],
+  ['appId', 'shortstr'],
+  ['clusterId', 'shortstr'],
+])
+
+const HIGHEST_FLAG = 0x8000
+/** Bit 0 announces another flags short; basic has too few properties to need one, and RabbitMQ never reads it. */
+const UNASSIGNED_FLAGS = 0x0003
+
+/** Writes flags and property list. Throws an ArgumentError that names the property, `headers.a.b[2]`. */
+export function writeProperties(writer: ByteWriter, properties: PublishProperties): void {
+  const flagsAt = writer.reserve(2)
+  let flags = 0
+  let flag = HIGHEST_FLAG
+  for (const [name, domain] of PROPERTIES) {
+    const value = properties[name]
+    if (value !== undefined) {
+      flags |= flag
+      WRITE[domain](writer, value, name)
+    }
+    flag >>>= 1
+  }
+  writer.patchShort(flagsAt, flags)
+}
+
+/** Whether a name is one of the fourteen, to refuse misspelt ones. */
+export function isPropertyName(name: string): boolean {
+  return PROPERTY_NAMES.has(name)
+}
+
+const PROPERTY_NAMES: ReadonlySet<string> = new Set(PROPERTIES.map(([name]) => name))
+
+/** Walks over flags and property list without building anything; a FrameError when they do not end where they should. */
+export function skipProperties(reader: ByteReader): void {
+  const flags = readFlags(reader)
+  let flag = HIGHEST_FLAG
+  for (const [, domain] of PROPERTIES) {
+    if ((flags & flag) !== 0) SKIP[domain](reader)
+    flag >>>= 1
+  }
+  if (reader.remaining !== 0)
+    throw new FrameError(501, `${reader.remaining} octets after the content properties`)
+}
+
+/** Builds the properties from octets that {@link skipProperties} has passed. */
+export function readProperties(octets: Buffer): MessageProperties {
+  const reader = new ByteReader()
+  reader.reset(octets, 0, octets.length)
+  const flags = readFlags(reader)
+  const properties: MessageProperties = {}
+  let flag = HIGHEST_FLAG
+  for (const [name, domain] of PROPERTIES) {
+    if ((flags & flag) !== 0) Object.assign(properties, { [name]: READ[domain](reader) })
+    flag >>>= 1
+  }
+  return properties
+}
+
+/** Property octets of a message without properties. */
+export const NO_PROPERTIES: Buffer = Buffer.from([0, 0])
+
+function readFlags(reader: ByteReader): number {
+  const flags = reader.short()
+  if ((flags & UNASSIGNED_FLAGS) !== 0)
+    throw new FrameError(501, 'content property flags beyond those of class basic')
+  return flags
+}
+
+const WRITE: Record<PropertyDomain, (writer: ByteWriter, value: unknown, path: string) => void> = {
+  shortstr: (writer, value, path) => writer.shortstr(value as string, path),
+  table: (writer, value, path) => writeTable(writer, value as FieldTable, path),
+  octet: (writer, value, path) => writer.octet(value as number, path),
+  timestamp: (writer, value, path) => writer.longlong(secondsOf(value, path), path),
+  expiration: (writer, value, path) => writer.shortstr(expirationOf(value, path), path),
+}
+
+const READ: Record<PropertyDomain, (reader: ByteReader) => unknown> = {
+  shortstr: reader => reader.shortstr(),
+  table: readTable,
+  octet: reader => reader.octet(),
+  timestamp: reader => reader.longlong(),
+  expiration: reader => reader.shortstr(),
+}
+
+const SKIP: Record<PropertyDomain, (reader: ByteReader) => void> = {
+  shortstr: reader => reader.skip(reader.octet()),
+  table: skipTable,
+  octet: reader => reader.skip(1),
+  timestamp: reader => reader.skip(8),
+  expiration: reader => reader.skip(reader.octet()),
+}
+
+function secondsOf(value: unknown, path: string): number | bigint {
+  if (!(value instanceof Date)) return value as number | bigint
+  const milliseconds = value.getTime()
+  if (Number.isNaN(milliseconds)) throw new ArgumentError(path, 'must be a valid Date')
+  return Math.floor(milliseconds / 1000)
+}
+
+/** RabbitMQ answers 406 to anything but a non-negative integer, after the message was sent: refuse it here. */
+function expirationOf(value: unknown, path: string): string {
+  const text = typeof value === 'number' ? String(value) : value
+  if (typeof text !== 'string' || !/^\d+$/.test(text)) {
+    throw new ArgumentError(path, 'must be a non-negative whole number of milliseconds')
+  }
+  return text
+}
