@@ -1,0 +1,14 @@
+// What a channel and its consumers see of the connection that hosts them.
+
+import type { Endpoint } from '../protocol/index.js'
+import type { PublishGate } from './publish-gate.js'
+import type { ReceiveBudget } from './receive-budget.js'
+
+export interface ChannelHost {
+  readonly endpoint: Endpoint
+  readonly publishGate: PublishGate
+  readonly receiveBudget: ReceiveBudget
+  now(): number
+  /** What a command produced leaves at the end of this turn. */
+  flush(): void
+}

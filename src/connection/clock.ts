@@ -1,0 +1,64 @@
+// Time as the connection layer sees it, and the only file that touches Node's timers. Tests inject another clock.
+
+/** A running timer. */
+export interface Timer {
+  cancel(): void
+}
+
+/** The `clock` option: where thump takes time from. Absent, it is the system's. */
+export interface Clock {
+  /** Milliseconds on a clock that never goes back; it may stand still while the machine sleeps. */
+  now(): number
+  /** Milliseconds since 1970. */
+  wallTime(): number
+  /** Calls back once after `delayMs`. */
+  startTimer(callback: () => void, delayMs: number): Timer
+  /** Calls back once, after the event loop has looked at its sockets. */
+  afterPoll(callback: () => void): Timer
+}
+
+export const systemClock: Clock = Object.freeze({
+  now: () => performance.now(),
+  wallTime: () => Date.now(),
+  startTimer(callback: () => void, delayMs: number): Timer {
+    const timer = setTimeout(callback, delayMs)
+    return { cancel: () => clearTimeout(timer) }
+  },
+  afterPoll(callback: () => void): Timer {
+    const immediate = setImmediate(callback)
+    return { cancel: () => clearImmediate(immediate) }
+  },
+})
+
+/** A wall clock that runs this much ahead at once was not adjusted: the machine slept, or the process was stopped. */
+const JUMP_MS = 1000
+
+/**
+ * Monotonic time plus forward jumps of the wall clock: while a machine sleeps its monotonic clock stands still, and the
+ * peer's does not.
+ */
+export class AwakeTime {
+  readonly #clock: Clock
+  #slept = 0
+  #drift: number
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#drift = clock.wallTime() - clock.now()
+  }
+
+  /** Milliseconds, all sleep that {@link noticeJump} has noticed included. */
+  now(): number {
+    return this.#clock.now() + this.#slept
+  }
+
+  /** Whether the wall clock has jumped forward since this was asked last. */
+  noticeJump(): boolean {
+    const drift = this.#clock.wallTime() - this.#clock.now()
+    const jump = drift - this.#drift
+    this.#drift = drift
+    if (jump < JUMP_MS) return false
+    this.#slept += jump
+    return true
+  }
+}

@@ -1,0 +1,104 @@
+// A message in the application's hands, bound to the life of the channel it came on: it can be settled there, once, and
+// nowhere else. A bare delivery tag would have no life, and acknowledged on another channel it closes that channel (406).
+
+import { inspect } from 'node:util'
+import type { DeliveryState, IncomingDelivery, MessageProperties, Settlement } from '../protocol/index.js'
+
+/** What became of a settlement that was not sent is said by {@link Delivery.state}. */
+export class Delivery {
+  readonly #incoming: IncomingDelivery
+  readonly #flush: () => void
+
+  /** @internal */
+  constructor(incoming: IncomingDelivery, flush: () => void) {
+    this.#incoming = incoming
+    this.#flush = flush
+  }
+
+  /** The message body. It is the delivery's own memory and may be kept. */
+  get body(): Buffer {
+    return this.#incoming.content.body
+  }
+
+  /** Content properties, the application's `headers` among them. Built on first read. */
+  get properties(): MessageProperties {
+    return this.#incoming.content.properties
+  }
+
+  /** The exchange it was published to. */
+  get exchange(): string {
+    return this.#incoming.exchange
+  }
+
+  get routingKey(): string {
+    return this.#incoming.routingKey
+  }
+
+  /** It was delivered before, to this consumer or another, and not acknowledged. */
+  get redelivered(): boolean {
+    return this.#incoming.redelivered
+  }
+
+  /** Its number on its channel; only good to look at. */
+  get deliveryTag(): number {
+    return this.#incoming.deliveryTag
+  }
+
+  /** Empty for a message fetched with `get`. */
+  get consumerTag(): string {
+    return this.#incoming.consumerTag
+  }
+
+  /** Messages left in the queue; only `get` tells. */
+  get messageCount(): number | undefined {
+    return this.#incoming.messageCount
+  }
+
+  /** Whether it still waits to be settled, and if not, why a settlement is not sent. */
+  get state(): DeliveryState {
+    return this.#incoming.noAck ? 'noAck' : this.#incoming.life.stateOf(this.#incoming.deliveryTag)
+  }
+
+  /**
+   * Acknowledges it (AMQP 0-9-1, 1.8.3.13), with `multiple` all before it on its channel too.
+   * Returns true when that was accepted for sending; otherwise nothing is sent and {@link state} says why.
+   */
+  ack({ multiple = false }: { multiple?: boolean | undefined } = {}): boolean {
+    return this.#settle({ kind: 'ack', multiple })
+  }
+
+  /** Refuses it (RabbitMQ's basic.nack): back into its queue with `requeue`, otherwise dead-lettered or dropped. */
+  nack(options: { requeue?: boolean | undefined; multiple?: boolean | undefined } = {}): boolean {
+    const { requeue = false, multiple = false } = options
+    return this.#settle({ kind: 'nack', requeue, multiple })
+  }
+
+  /** Refuses it (AMQP 0-9-1, 1.8.3.14). On RabbitMQ 4.3 and later a requeue by reject counts as a failed delivery. */
+  reject({ requeue = false }: { requeue?: boolean | undefined } = {}): boolean {
+    return this.#settle({ kind: 'reject', requeue })
+  }
+
+  toJSON(): Record<string, unknown> {
+    const { exchange, routingKey, deliveryTag, consumerTag, redelivered, state } = this
+    return {
+      exchange,
+      routingKey,
+      deliveryTag,
+      consumerTag,
+      redelivered,
+      state,
+      bodyLength: this.body.length,
+    }
+  }
+
+  [inspect.custom](): string {
+    return `Delivery ${inspect({ ...this.toJSON(), properties: this.properties })}`
+  }
+
+  #settle(settlement: Settlement): boolean {
+    const { noAck, life, deliveryTag } = this.#incoming
+    if (noAck || !life.settle(deliveryTag, settlement)) return false
+    this.#flush()
+    return true
+  }
+}

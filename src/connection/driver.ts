@@ -1,0 +1,176 @@
+// Couples one stream to one ConnectionProtocol: octets in, batches out, the one timer, and events handed on. It decides
+// nothing about AMQP. Everything ends when the protocol says `closed`: the stream is destroyed and the timer gone before
+// anybody hears of it.
+
+import type { Duplex } from 'node:stream'
+import type { ConnectionProtocol, ProtocolEvent } from '../protocol/index.js'
+import { AwakeTime, type Clock, type Timer } from './clock.js'
+
+/** Octets waiting from which on a command writes at once instead of at the end of the turn: one slab. */
+const INLINE_FLUSH = 64 * 1024
+
+export class Driver {
+  readonly protocol: ConnectionProtocol
+  /** Called when the socket has taken what it was given: there may be room for more. */
+  onWritten: (() => void) | undefined
+  readonly #stream: Duplex
+  readonly #clock: Clock
+  readonly #time: AwakeTime
+  readonly #onEvent: (event: ProtocolEvent) => void
+  #timer: Timer | undefined
+  #timerAt = Number.POSITIVE_INFINITY
+  #writing = false
+  #flushScheduled = false
+  #dispatching = false
+  #paused = false
+  #ended = false
+  #lagMs = 0
+
+  constructor(
+    stream: Duplex,
+    clock: Clock,
+    createProtocol: (now: number) => ConnectionProtocol,
+    onEvent: (event: ProtocolEvent) => void,
+  ) {
+    this.#stream = stream
+    this.#clock = clock
+    this.#time = new AwakeTime(clock)
+    this.#onEvent = onEvent
+    this.protocol = createProtocol(this.#time.now())
+    stream.on('error', error => this.#end(error))
+    stream.on('end', () => this.#end(undefined))
+    stream.on('close', () => this.#end(undefined))
+    this.#pump()
+  }
+
+  now(): number {
+    return this.#time.now()
+  }
+
+  /** By how many milliseconds the timer was late the last time it ran. */
+  get eventLoopLagMs(): number {
+    return this.#lagMs
+  }
+
+  /** Octets that have not reached the operating system. */
+  get buffered(): number {
+    return this.protocol.buffered + this.#stream.writableLength
+  }
+
+  /** Octets came. The chunk is borrowed. */
+  receive(chunk: Buffer): void {
+    if (this.#ended) return
+    this.#noticeJump()
+    this.protocol.receiveData(chunk, this.now())
+    this.#pump()
+  }
+
+  /** A command was given: what it produced leaves at the end of this turn, or now when it fills a slab. */
+  flush(): void {
+    if (this.protocol.transmittable >= INLINE_FLUSH) this.#transmit()
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    process.nextTick(() => {
+      this.#flushScheduled = false
+      this.#noticeJump()
+      this.#pump()
+    })
+  }
+
+  /** Stops reading: the application has more than it can take. */
+  pauseReading(): void {
+    if (this.#paused) return
+    this.#paused = true
+    this.#stream.pause()
+    this.protocol.pauseReceiving()
+  }
+
+  resumeReading(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.protocol.resumeReceiving(this.now())
+    this.#stream.resume()
+  }
+
+  #pump(): void {
+    this.#transmit()
+    this.#arm()
+    this.#dispatch()
+  }
+
+  #transmit(): void {
+    if (this.#writing || this.#ended) return
+    const batch = this.protocol.pollTransmit(this.now())
+    if (batch === undefined) return
+    this.#writing = true
+    this.#stream.cork()
+    const last = batch.length - 1
+    batch.forEach((octets, index) => {
+      this.#stream.write(octets, index === last ? this.#afterWrite : undefined)
+    })
+    this.#stream.uncork()
+  }
+
+  readonly #afterWrite = (error?: Error | null): void => {
+    this.#writing = false
+    // A failed write is followed by 'error' and 'close', which know more.
+    if (error || this.#ended) return
+    this.protocol.handleWritten(this.now())
+    this.#pump()
+    this.onWritten?.()
+  }
+
+  #arm(): void {
+    const deadline = this.protocol.nextDeadline()
+    // Deadlines move with every octet; a timer that runs too early only looks and is set again.
+    if (this.#ended || deadline >= this.#timerAt) return
+    this.#timer?.cancel()
+    this.#timerAt = deadline
+    const delayMs = deadline - this.now()
+    this.#timer =
+      delayMs > 0
+        ? this.#clock.startTimer(this.#onTimer, Math.min(Math.ceil(delayMs), LONGEST_TIMER_MS))
+        : this.#clock.afterPoll(this.#onTimer)
+  }
+
+  readonly #onTimer = (): void => {
+    const now = this.now()
+    this.#lagMs = Math.max(0, now - this.#timerAt)
+    this.#timer = undefined
+    this.#timerAt = Number.POSITIVE_INFINITY
+    this.#noticeJump()
+    this.protocol.handleTimeout(this.now())
+    this.#pump()
+  }
+
+  #noticeJump(): void {
+    if (this.#time.noticeJump()) this.protocol.handleSuspension(this.now())
+  }
+
+  #dispatch(): void {
+    if (this.#dispatching) return
+    this.#dispatching = true
+    for (let event = this.protocol.pollEvent(); event !== undefined; event = this.protocol.pollEvent()) {
+      if (event.type === 'closed') this.#release()
+      this.#onEvent(event)
+    }
+    this.#dispatching = false
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#ended) return
+    this.protocol.receiveEnd(this.now(), error)
+    this.#pump()
+  }
+
+  /** Destroyed and never ended: on a dead peer an end would wait for ever, and the last octets have left already. */
+  #release(): void {
+    this.#ended = true
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#stream.destroy()
+  }
+}
+
+/** Node's timers overflow beyond this and would run at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1

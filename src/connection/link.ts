@@ -1,0 +1,134 @@
+// One life of a connection, from the first look-up to the end of its stream: a dial, then a fresh ConnectionProtocol and
+// the driver that couples them. One deadline covers all of it up to Open-Ok, and one signal.
+
+import type { Duplex } from 'node:stream'
+import {
+  type CloseReason,
+  ConnectError,
+  ConnectionProtocol,
+  type Endpoint,
+  type ProtocolEvent,
+  type ProtocolOptions,
+} from '../protocol/index.js'
+import type { Timer } from './clock.js'
+import { Deferred } from './deferred.js'
+import { Dial } from './dial.js'
+import { Driver } from './driver.js'
+import type { Settings } from './options.js'
+
+export class Link {
+  /** Resolves when the handshake is complete, rejects when it never will be; then the stream is destroyed. */
+  readonly opened = new Deferred<this>()
+  readonly #settings: Settings
+  readonly #dial: Dial
+  readonly #deadline: Timer
+  #driver: Driver | undefined
+  #receiveEvent: ((event: ProtocolEvent) => void) | undefined
+  /** What came before anybody was there to hear it. */
+  #early: ProtocolEvent[] = []
+  #endpoint: Endpoint = {}
+
+  constructor(settings: Settings) {
+    this.#settings = settings
+    this.#deadline = settings.clock.startTimer(this.#onDeadline, settings.connectTimeout)
+    this.#dial = new Dial(settings, {
+      onConnected: stream => this.#begin(stream),
+      onFailed: error => this.#settle(() => this.opened.reject(error)),
+      receive: chunk => this.#driver?.receive(chunk),
+    })
+    settings.signal?.addEventListener('abort', this.#onAbort)
+    if (settings.signal?.aborted === true) this.#onAbort()
+    else this.#dial.start()
+  }
+
+  /** Only after {@link opened}. */
+  get driver(): Driver {
+    return this.#driver as Driver
+  }
+
+  get endpoint(): Endpoint {
+    return this.#endpoint
+  }
+
+  /** From here on events go there, those that came before first. */
+  attach(receiveEvent: (event: ProtocolEvent) => void): void {
+    this.#receiveEvent = receiveEvent
+    for (const event of this.#early.splice(0)) receiveEvent(event)
+  }
+
+  #begin(stream: Duplex): void {
+    const { clock, connectionName } = this.#settings
+    const localPort =
+      'localPort' in stream && typeof stream.localPort === 'number' ? stream.localPort : undefined
+    this.#endpoint = { connectionName, localPort }
+    const create = (now: number): ConnectionProtocol => new ConnectionProtocol(this.#protocolOptions(), now)
+    this.#driver = new Driver(stream, clock, create, event => this.#handle(event))
+  }
+
+  #handle(event: ProtocolEvent): void {
+    if (event.type === 'opened') return this.#settle(() => this.opened.resolve(this))
+    if (event.type === 'closed') {
+      const { error } = event.reason
+      this.#settle(() => this.opened.reject(error ?? new Error('closed while connecting')))
+    }
+    if (this.#receiveEvent === undefined) this.#early.push(event)
+    else this.#receiveEvent(event)
+  }
+
+  readonly #onDeadline = (): void => {
+    const what = `no answer within ${this.#settings.connectTimeout} ms`
+    if (this.#driver === undefined) {
+      const { host, port, connectionName } = this.#settings
+      const { phase } = this.#dial
+      const hint = phase === 'dns' ? 'name resolution hangs' : 'nothing answers there: a firewall?'
+      this.#dial.fail(
+        new ConnectError(`cannot connect to ${host}:${port}: ${what}`, phase, hint, { connectionName }),
+      )
+    } else {
+      const error = this.#driver.protocol.explainStandstill(what, this.#driver.now())
+      this.#abort({ by: 'timeout', text: what, error })
+    }
+  }
+
+  readonly #onAbort = (): void => {
+    const cause: unknown = this.#settings.signal?.reason
+    const error = cause instanceof Error ? cause : new Error('connecting was aborted', { cause })
+    this.#settle(() => this.opened.reject(error))
+    if (this.#driver === undefined) this.#dial.fail(error)
+    else this.#abort({ by: 'client', text: 'connecting was aborted', error })
+  }
+
+  #abort(reason: CloseReason): void {
+    this.#driver?.protocol.abort(reason)
+    this.#driver?.flush()
+  }
+
+  #settle(tell: () => void): void {
+    this.#deadline.cancel()
+    this.#settings.signal?.removeEventListener('abort', this.#onAbort)
+    tell()
+  }
+
+  #protocolOptions(): ProtocolOptions {
+    const settings = this.#settings
+    const { heartbeat, frameMax, channelMax, auth, clientProperties } = settings
+    return {
+      endpoint: this.#endpoint,
+      handshake: {
+        address: settings.stream === undefined ? `${settings.host}:${settings.port}` : 'the given stream',
+        auth,
+        virtualHost: settings.vhost,
+        clientProperties,
+        tune: { heartbeat, frameMax, channelMax },
+      },
+      limits: {
+        maxMessageSize: settings.maxMessageSize,
+        maxBuffered: settings.maxBuffered,
+        highWaterMark: settings.highWaterMark,
+        rpcTimeoutMs: settings.rpcTimeout,
+        confirmTimeoutMs: settings.confirmTimeout,
+        closeTimeoutMs: settings.closeTimeout,
+      },
+    }
+  }
+}

@@ -1,0 +1,214 @@
+// The options of connect(): meaning, unit, default and where the default comes from; and how what was given becomes
+// settings. Precedence: options, then the URI's query, then defaults.
+
+import type { LookupFunction } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { ArgumentError, type AuthMechanism, type FieldTable, plain } from '../protocol/index.js'
+import {
+  type Check,
+  checkOptions,
+  isBoolean,
+  isFunction,
+  isInteger,
+  isObject,
+  isOneOf,
+  isString,
+} from './arguments.js'
+import { type Clock, systemClock } from './clock.js'
+import { parseUri } from './uri.js'
+
+/** Options of the TCP socket. */
+export interface SocketOptions {
+  /** Send small segments at once. Default true: thump writes once per turn, and Nagle's delay costs 40 ms per handshake. */
+  noDelay?: boolean | undefined
+  /** TCP keepalive, for links without heartbeats. Default true. */
+  keepAlive?: boolean | undefined
+}
+
+export interface ConnectOptions {
+  /** Default `localhost`. */
+  host?: string | undefined
+  /** Default 5672. */
+  port?: number | undefined
+  /** No encoding needed. Default `guest`, which RabbitMQ lets in from its own host only. */
+  username?: string | undefined
+  /** No encoding needed. Default `guest`. */
+  password?: string | undefined
+  /** No encoding needed. Default `/`. */
+  vhost?: string | undefined
+  /**
+   * Seconds between signs of life; a peer that is silent for two intervals is dead. 0 switches heartbeats off in both
+   * directions. Otherwise the smaller of this and the server's proposal. Default 20: death is known within 40 s, where
+   * RabbitMQ's own 60 s would take two minutes. Below 5 false alarms become likely.
+   */
+  heartbeat?: number | undefined
+  /** Octets of the largest frame, at least 8192 (RabbitMQ 4.1 hangs up below). Default: the server's, at most 1 MiB. */
+  frameMax?: number | undefined
+  /** Channels at a time. Default: the server's (RabbitMQ: 2047). */
+  channelMax?: number | undefined
+  /** Milliseconds for all of it, from name resolution to Open-Ok, for each URI. Default 10 000, RabbitMQ's handshake timeout. */
+  connectTimeout?: number | undefined
+  /** Milliseconds for the answer to a call. Default 20 000. */
+  rpcTimeout?: number | undefined
+  /** Milliseconds for the confirm of a publish. Default 30 000. */
+  confirmTimeout?: number | undefined
+  /** Milliseconds that `close()` may take. Default 5 000. */
+  closeTimeout?: number | undefined
+  /** What RabbitMQ's pages and logs call this connection. */
+  connectionName?: string | undefined
+  /** Added to what is told to the server about the client. */
+  clientProperties?: FieldTable | undefined
+  /** The authentication mechanism. Default PLAIN with `username` and `password`. */
+  auth?: AuthMechanism | undefined
+  socket?: SocketOptions | undefined
+  /** Makes the transport instead of thump: a stream that is connected, or connecting. */
+  stream?: (() => Duplex) | undefined
+  /** Octets of the largest body accepted; a larger one closes its channel (311). Default 128 MiB, RabbitMQ's before 4.0. */
+  maxMessageSize?: number | undefined
+  /** Octets waiting to be sent above which publishes wait. Default 1 MiB. */
+  highWaterMark?: number | undefined
+  /** Octets waiting to be sent above which publishes are refused. Default 64 MiB. */
+  maxBuffered?: number | undefined
+  /** Octets of deliveries without acknowledgement, not yet taken, above which reading pauses. Default 16 MiB. */
+  maxReceiveBuffered?: number | undefined
+  /** Aborts connecting. Later it has no effect. */
+  signal?: AbortSignal | undefined
+  /** Reconnecting. Only `false` so far. */
+  recovery?: false | undefined
+  /** Where time comes from. Default: the system. */
+  clock?: Clock | undefined
+  /** Numbers from 0 to below 1, for the order of several URIs. Default Math.random. */
+  random?: (() => number) | undefined
+  /** Name resolution, in the manner of dns.lookup. Default: the system's. */
+  lookup?: LookupFunction | undefined
+}
+
+/** Everything settled for one attempt on one address. The password is in `auth` only, and cannot be seen there. */
+export interface Settings {
+  readonly host: string
+  readonly port: number
+  readonly vhost: string
+  readonly auth: AuthMechanism
+  readonly heartbeat: number
+  readonly frameMax: number | undefined
+  readonly channelMax: number | undefined
+  readonly connectTimeout: number
+  readonly rpcTimeout: number
+  readonly confirmTimeout: number
+  readonly closeTimeout: number
+  readonly connectionName: string | undefined
+  readonly clientProperties: FieldTable
+  readonly noDelay: boolean
+  readonly keepAlive: boolean
+  readonly stream: (() => Duplex) | undefined
+  readonly maxMessageSize: number
+  readonly highWaterMark: number
+  readonly maxBuffered: number
+  readonly maxReceiveBuffered: number
+  readonly signal: AbortSignal | undefined
+  readonly clock: Clock
+  readonly lookup: LookupFunction | undefined
+}
+
+const MIB = 1024 * 1024
+const milliseconds = isInteger(1, 2 ** 31 - 1)
+const octets = isInteger(0, Number.MAX_SAFE_INTEGER)
+
+const isAuth: Check = (value, path) => {
+  isObject(value, path)
+  const auth = value as Partial<AuthMechanism>
+  isString(auth.mechanism, `${path}.mechanism`)
+  isFunction(auth.initialResponse, `${path}.initialResponse`)
+  if (auth.answer !== undefined) isFunction(auth.answer, `${path}.answer`)
+}
+
+const isClock: Check = (value, path) => {
+  isObject(value, path)
+  for (const method of ['now', 'wallTime', 'startTimer', 'afterPoll'] as const) {
+    isFunction((value as Partial<Clock>)[method], `${path}.${method}`)
+  }
+}
+
+const isSignal: Check = (value, path) => {
+  if (!(value instanceof AbortSignal)) throw new ArgumentError(path, 'must be an AbortSignal')
+}
+
+const isSocketOptions: Check = (value, path) =>
+  checkOptions(value as object, { noDelay: isBoolean, keepAlive: isBoolean }, path)
+
+const CHECKS: Readonly<Record<keyof ConnectOptions, Check>> = {
+  host: isString,
+  port: isInteger(1, 65_535),
+  username: isString,
+  password: isString,
+  vhost: isString,
+  heartbeat: isInteger(0, 65_535),
+  frameMax: isInteger(8192, 2 ** 32 - 1),
+  channelMax: isInteger(1, 65_535),
+  connectTimeout: milliseconds,
+  rpcTimeout: milliseconds,
+  confirmTimeout: milliseconds,
+  closeTimeout: milliseconds,
+  connectionName: isString,
+  clientProperties: isObject,
+  auth: isAuth,
+  socket: isSocketOptions,
+  stream: isFunction,
+  maxMessageSize: octets,
+  highWaterMark: isInteger(1, Number.MAX_SAFE_INTEGER),
+  maxBuffered: isInteger(1, Number.MAX_SAFE_INTEGER),
+  maxReceiveBuffered: isInteger(1, Number.MAX_SAFE_INTEGER),
+  signal: isSignal,
+  recovery: isOneOf(false),
+  clock: isClock,
+  random: isFunction,
+  lookup: isFunction,
+}
+
+/** Throws an ArgumentError when an option is unknown or out of range. */
+export function checkConnectOptions(options: ConnectOptions): void {
+  checkOptions(options, CHECKS, 'options')
+}
+
+/** Settings from the options and one URI. Throws an ArgumentError when the URI cannot be parsed. */
+export function settle(options: ConnectOptions, uri: string | undefined): Settings {
+  const fromUri = uri === undefined ? {} : parseUri(uri)
+  const given = { ...defined(fromUri), ...defined(options) }
+  checkConnectOptions(given)
+  const { username = 'guest', password = 'guest', connectionName, socket } = given
+  return {
+    host: given.host ?? 'localhost',
+    port: given.port ?? 5672,
+    vhost: given.vhost ?? '/',
+    auth: given.auth ?? plain(username, password),
+    heartbeat: given.heartbeat ?? 20,
+    frameMax: given.frameMax,
+    channelMax: given.channelMax,
+    connectTimeout: given.connectTimeout ?? 10_000,
+    rpcTimeout: given.rpcTimeout ?? 20_000,
+    confirmTimeout: given.confirmTimeout ?? 30_000,
+    closeTimeout: given.closeTimeout ?? 5_000,
+    connectionName,
+    clientProperties: clientPropertiesOf(given.clientProperties, connectionName),
+    noDelay: socket?.noDelay ?? true,
+    keepAlive: socket?.keepAlive ?? true,
+    stream: given.stream,
+    maxMessageSize: given.maxMessageSize ?? 128 * MIB,
+    highWaterMark: given.highWaterMark ?? MIB,
+    maxBuffered: given.maxBuffered ?? 64 * MIB,
+    maxReceiveBuffered: given.maxReceiveBuffered ?? 16 * MIB,
+    signal: given.signal,
+    clock: given.clock ?? systemClock,
+    lookup: given.lookup,
+  }
+}
+
+function clientPropertiesOf(given: FieldTable | undefined, connectionName: string | undefined): FieldTable {
+  const name = connectionName === undefined ? {} : { connection_name: connectionName }
+  return { product: 'thump', platform: `Node.js ${process.version}`, ...given, ...name }
+}
+
+/** Without the keys that are there and undefined: they are not to hide what comes before. */
+function defined<T extends object>(parts: T): Partial<T> {
+  return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined)) as Partial<T>
+}

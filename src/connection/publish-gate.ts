@@ -1,0 +1,53 @@
+// Back-pressure on plain channels, one gate per connection: what `await publish()` waits for. Promises are shared, so a
+// publish costs none of its own.
+//
+// Up to 256 KiB per turn of the event loop pass at once. After that the publishes of the turn share a promise that settles
+// in a later turn, when there is room again: a loop that awaits can starve neither timers nor heartbeats nor the socket.
+
+import { Deferred } from './deferred.js'
+
+/** Octets that may be published in one turn before awaiting means waiting: a batch for the socket. */
+const TURN_BUDGET = 256 * 1024
+const PASSED: Promise<void> = Promise.resolve()
+
+export class PublishGate {
+  readonly #hasRoom: () => boolean
+  #octets = 0
+  #turn: NodeJS.Immediate | undefined
+  #waiting: Deferred<void> | undefined
+
+  constructor(hasRoom: () => boolean) {
+    this.#hasRoom = hasRoom
+  }
+
+  /** Octets were accepted for sending; what their publisher is to await. */
+  pass(octets: number): Promise<void> {
+    this.#octets += octets
+    this.#turn ??= setImmediate(this.#onTurn)
+    if (this.#octets < TURN_BUDGET) return PASSED
+    this.#waiting ??= new Deferred()
+    return this.#waiting.promise
+  }
+
+  /** There may be room again. */
+  noteRoom(): void {
+    if (this.#waiting !== undefined && this.#turn === undefined && this.#hasRoom()) {
+      this.#waiting.resolve()
+      this.#waiting = undefined
+    }
+  }
+
+  /** The connection is closed: whoever waits never will pass. */
+  end(error: Error): void {
+    if (this.#turn !== undefined) clearImmediate(this.#turn)
+    this.#turn = undefined
+    this.#waiting?.reject(error)
+    this.#waiting = undefined
+  }
+
+  readonly #onTurn = (): void => {
+    this.#turn = undefined
+    this.#octets = 0
+    this.noteRoom()
+  }
+}
