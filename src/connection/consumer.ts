@@ -34,6 +34,8 @@ export class Consumer implements AsyncIterable<Delivery> {
   #inbox: Delivery[] = []
   #next: Deferred<IteratorResult<Delivery, undefined>> | undefined
   #iterated = false
+  /** Octets in the inbox that count in the receive budget. */
+  #budgeted = 0
   #cancelling = false
   #reason: CloseReason | undefined
 
@@ -67,6 +69,7 @@ export class Consumer implements AsyncIterable<Delivery> {
       this.#cancelling = true
       // If it fails, so has the channel, and the consumer ends with it.
       this.#host.sendCancel(this.consumerTag)
+      this.#stopCounting()
       this.#handBack()
     }
     return this.#closed.promise
@@ -84,7 +87,9 @@ export class Consumer implements AsyncIterable<Delivery> {
     return {
       next: () => this.#pull(),
       return: async () => {
-        await this.cancel()
+        const closed = this.cancel()
+        this.#inbox = []
+        await closed
         return { done: true, value: undefined }
       },
     }
@@ -106,9 +111,9 @@ export class Consumer implements AsyncIterable<Delivery> {
   /** @internal */
   end(reason: CloseReason): void {
     this.#reason = reason
-    if (this.#cancelling) this.#handBack()
+    this.#stopCounting()
     // Of a channel that is gone, the broker has these back; of one that lives, they are still to be worked on.
-    else this.#inbox = this.#inbox.filter(delivery => delivery.state !== 'stale' || this.#drop(delivery))
+    this.#inbox = this.#inbox.filter(delivery => delivery.state !== 'stale')
     if (this.#next !== undefined) {
       this.#finish(this.#next, reason)
       this.#next = undefined
@@ -155,23 +160,30 @@ export class Consumer implements AsyncIterable<Delivery> {
 
   #keep(delivery: Delivery): void {
     this.#inbox.push(delivery)
-    if (this.#noAck) this.#host.receiveBudget.add(delivery.body.length)
+    if (!this.#noAck || this.#cancelling) return
+    this.#budgeted += delivery.body.length
+    this.#host.receiveBudget.add(delivery.body.length)
   }
 
   #take(): Delivery | undefined {
     const delivery = this.#inbox.shift()
-    if (delivery !== undefined && this.#noAck) this.#host.receiveBudget.remove(delivery.body.length)
+    if (delivery !== undefined) this.#discount(Math.min(delivery.body.length, this.#budgeted))
     return delivery
+  }
+
+  #discount(octets: number): void {
+    this.#budgeted -= octets
+    if (octets > 0) this.#host.receiveBudget.remove(octets)
+  }
+
+  /** What is left is bounded now, and reading must go on, or the reply to the cancel would never be read. */
+  #stopCounting(): void {
+    this.#discount(this.#budgeted)
   }
 
   /** Not begun and not wanted any more: the broker gives it to somebody else. */
   #handBack(): void {
     if (this.#noAck) return
     for (const delivery of this.#inbox.splice(0)) delivery.nack({ requeue: true })
-  }
-
-  #drop(delivery: Delivery): false {
-    if (this.#noAck) this.#host.receiveBudget.remove(delivery.body.length)
-    return false
   }
 }

@@ -130,21 +130,28 @@ export class Driver {
     this.#timer =
       delayMs > 0
         ? this.#clock.startTimer(this.#onTimer, Math.min(Math.ceil(delayMs), LONGEST_TIMER_MS))
-        : this.#clock.afterPoll(this.#onTimer)
+        : this.#clock.afterPoll(this.#onDeadline)
   }
 
   readonly #onTimer = (): void => {
-    const now = this.now()
-    this.#lagMs = Math.max(0, now - this.#timerAt)
+    this.#lagMs = Math.max(0, this.now() - this.#timerAt)
+    const slept = this.#noticeJump()
+    // Node runs timers before it reads sockets. After a stall what everybody waits for may have come long ago.
+    if (slept || this.#lagMs > LATE_MS) this.#timer = this.#clock.afterPoll(this.#onDeadline)
+    else this.#onDeadline()
+  }
+
+  readonly #onDeadline = (): void => {
     this.#timer = undefined
     this.#timerAt = Number.POSITIVE_INFINITY
-    this.#noticeJump()
     this.protocol.handleTimeout(this.now())
     this.#pump()
   }
 
-  #noticeJump(): void {
-    if (this.#time.noticeJump()) this.protocol.handleSuspension(this.now())
+  #noticeJump(): boolean {
+    const slept = this.#time.noticeJump()
+    if (slept) this.protocol.handleSuspension(this.now())
+    return slept
   }
 
   #dispatch(): void {
@@ -172,5 +179,7 @@ export class Driver {
   }
 }
 
+/** A timer that is later than this was held up; ordinary jitter stays below. */
+const LATE_MS = 50
 /** Node's timers overflow beyond this and would run at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
