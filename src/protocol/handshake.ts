@@ -2,7 +2,7 @@
 // goes away in the middle. RabbitMQ refuses most things here without a word: three seconds of silence, then a reset
 // (protocol headers, mechanisms, malformed responses, tuning). The phase is all there is to explain it by.
 
-import type { FieldTable } from '../frames/index.js'
+import { FRAME_MIN_SIZE, type FieldTable } from '../frames/index.js'
 import { AuthenticationError, ConnectError, type ConnectPhase, type ErrorDetails } from './errors.js'
 import type { Method, MethodArgs, MethodOf } from './method-types.js'
 import { ReplyCode } from './reply-codes.js'
@@ -98,6 +98,10 @@ export class Handshake {
     readonly tune: TuneParameters
     readonly answers: readonly Method[]
   } {
+    if (tune.frameMax !== 0 && tune.frameMax < FRAME_MIN_SIZE) {
+      const text = `frame-max ${tune.frameMax} is below the specification's minimum of ${FRAME_MIN_SIZE}`
+      throw new Violation(ReplyCode.SyntaxError, text, 'connection.tune')
+    }
     const negotiated = negotiateTune(tune, this.#options.tune)
     this.#tune = negotiated
     this.phase = 'open'
