@@ -1,7 +1,7 @@
 // Name resolution and TCP, up to a connected stream. It is told when to give up; why it failed is a ConnectError with the
 // phase it failed in.
 
-import { connect as connectSocket, type Socket } from 'node:net'
+import { connect as connectSocket, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ConnectError, type ConnectPhase } from '../protocol/index.js'
 import type { Settings } from './options.js'
@@ -74,8 +74,9 @@ export class Dial {
       onread,
       ...(lookup && { lookup }),
     })
-    socket.once('lookup', () => {
-      this.#phase = 'tcp'
+    if (isIP(host) !== 0) this.#phase = 'tcp'
+    socket.once('lookup', (error: Error | null) => {
+      if (error === null) this.#phase = 'tcp'
     })
     this.#await(socket, 'connect')
   }
@@ -107,10 +108,8 @@ export class Dial {
   #explain(cause: Error): ConnectError {
     const { host, port, connectionName } = this.#settings
     const code = 'code' in cause ? String(cause.code) : undefined
-    const phase =
-      code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? 'dns' : this.#phase === 'dns' ? 'tcp' : this.#phase
     const message = `cannot connect to ${host}:${port}: ${textOf(cause)}`
-    return new ConnectError(message, phase, code === undefined ? undefined : HINTS[code], {
+    return new ConnectError(message, this.#phase, code === undefined ? undefined : HINTS[code], {
       cause,
       connectionName,
     })

@@ -2,7 +2,7 @@
 // goes away in the middle. RabbitMQ refuses most things here without a word: three seconds of silence, then a reset
 // (protocol headers, mechanisms, malformed responses, tuning). The phase is all there is to explain it by.
 
-import { FRAME_MIN_SIZE, type FieldTable } from '../frames/index.js'
+import { type FieldTable, FRAME_MIN_SIZE } from '../frames/index.js'
 import { AuthenticationError, ConnectError, type ConnectPhase, type ErrorDetails } from './errors.js'
 import type { Method, MethodArgs, MethodOf } from './method-types.js'
 import { ReplyCode } from './reply-codes.js'
