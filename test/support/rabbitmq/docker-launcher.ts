@@ -1,0 +1,94 @@
+// A private node in a Docker container, where there is an engine and no server on the machine. The AMQP port is
+// published on loopback; the control channel is the standard input of `docker start --attach --interactive`, whose end
+// the engine hands on when the client is gone, so that this node too halts when the test process dies.
+//
+// The container is made once and started for each life of the node: its file system, and with it the database, stays.
+
+import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process'
+import type { Socket } from 'node:net'
+import { promisify } from 'node:util'
+import { CONTROL_LOOP } from './control-channel.js'
+import { freePort } from './free-port.js'
+import type { DockerRabbitMq } from './installation.js'
+import type { NodeDirectory } from './node-directory.js'
+import type { NodeLauncher, RabbitMqSettings } from './node-launcher.js'
+
+const CTL_TIMEOUT_MS = 90_000
+
+const CONFIGURATION_FILE = '/etc/rabbitmq/rabbitmq.conf'
+
+export class DockerLauncher implements NodeLauncher {
+  readonly port: number
+  readonly #docker: string
+  readonly #container: string
+
+  static async create(
+    installation: DockerRabbitMq,
+    directory: NodeDirectory,
+    settings: RabbitMqSettings,
+  ): Promise<DockerLauncher> {
+    const launcher = new DockerLauncher(installation.docker, directory.name, await freePort())
+    directory.recordContainer(directory.name)
+    await launcher.#createContainer(installation.image, directory, settings)
+    return launcher
+  }
+
+  private constructor(docker: string, container: string, port: number) {
+    this.#docker = docker
+    this.#container = container
+    this.port = port
+  }
+
+  async launch(): Promise<ChildProcessWithoutNullStreams> {
+    const parameters = ['start', '--attach', '--interactive', this.#container]
+    const client = spawn(this.#docker, parameters, { detached: true })
+    client.unref()
+    // Pipes to a child are sockets, which the declared types do not say.
+    for (const pipe of [client.stdin, client.stdout, client.stderr]) (pipe as Socket).unref()
+    return client
+  }
+
+  async freeze(): Promise<void> {
+    await this.#run('pause', this.#container)
+  }
+
+  async thaw(): Promise<void> {
+    await this.#run('unpause', this.#container)
+  }
+
+  async kill(): Promise<void> {
+    await this.#run('kill', '--signal', 'KILL', this.#container)
+  }
+
+  ctl(parameters: readonly string[]): Promise<string> {
+    return this.#run('exec', this.#container, 'rabbitmqctl', ...parameters)
+  }
+
+  async release(): Promise<void> {
+    await this.#run('rm', '--force', '--volumes', this.#container)
+  }
+
+  async #createContainer(image: string, directory: NodeDirectory, settings: RabbitMqSettings): Promise<void> {
+    // guest may log in from loopback only, and what comes in by a published port comes from the engine's bridge.
+    const configuration = { 'listeners.tcp.1': 5672, 'loopback_users.guest': false, ...settings }
+    const lines = Object.entries(configuration).map(([name, value]) => `${name} = ${value}\n`)
+    // The server in the container is another user than the one who writes the file.
+    const file = directory.write('rabbitmq.conf', lines.join(''), 0o644)
+    await this.#run(
+      ...['create', '--interactive', '--name', this.#container],
+      ...['--publish', `127.0.0.1:${this.port}:5672`],
+      ...['--volume', `${file}:${CONFIGURATION_FILE}:ro`],
+      ...['--env', `RABBITMQ_NODENAME=${this.#container}@localhost`, '--env', 'RABBITMQ_ALLOW_INPUT=1'],
+      ...['--env', 'ERL_AFLAGS=+S 1:1'],
+      ...[image, 'rabbitmq-server', '-noshell', '-eval', CONTROL_LOOP],
+    )
+  }
+
+  async #run(...parameters: readonly string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(this.#docker, parameters, {
+      timeout: CTL_TIMEOUT_MS,
+      maxBuffer: 64 * 1024 * 1024,
+    })
+    return stdout
+  }
+}

@@ -1,0 +1,23 @@
+// What a private node needs from the place where it runs: from this machine (local-launcher.ts) or from a container
+// (docker-launcher.ts). A launcher knows processes and files; what it does not know is AMQP and the control channel.
+
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
+
+/** One setting of rabbitmq.conf, by its name there: `{ heartbeat: 1, 'auth_mechanisms.1': 'PLAIN' }`. */
+export type RabbitMqSettings = Readonly<Record<string, string | number | boolean>>
+
+export interface NodeLauncher {
+  /** The AMQP port on 127.0.0.1, the same in every life of the node. */
+  readonly port: number
+  /** Starts the VM; its three streams are pipes, its standard input is the control channel. */
+  launch(): Promise<ChildProcessWithoutNullStreams>
+  /** Stops every process of the VM where it is: connections stay open and silent. */
+  freeze(): Promise<void>
+  thaw(): Promise<void>
+  /** SIGKILL: no goodbye to anyone. */
+  kill(): Promise<void>
+  /** Runs the command line tool of the server; resolves with what it printed, rejects when it fails. */
+  ctl(parameters: readonly string[]): Promise<string>
+  /** Ends what serves the node beside the VM; to be called when the VM has ended. */
+  release(): Promise<void>
+}
