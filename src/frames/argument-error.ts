@@ -3,8 +3,9 @@
 import type { ArgumentPath } from './argument-path.js'
 
 /**
- * An argument that cannot be sent, refused before one octet is written: the connection and the channel are as usable as
- * before. `path` names it (`headers.a.b[2]`). The value itself, which may be a secret, is never part of the message.
+ * An argument that cannot be sent, refused before one octet is written: the connection and the channel are as
+ * usable as before. `path` names it (`headers.a.b[2]`). The value itself, which may be a secret, is never
+ * part of the message.
  */
 export class ArgumentError extends TypeError {
   readonly code = 'AMQP_ARGUMENT'
@@ -22,7 +23,7 @@ export class ArgumentError extends TypeError {
   }
 }
 
-/** The kind of a value in words, for the message of an error: it tells the type and nothing of the content. */
+/** The kind of a value in words, for the message of an error: it tells nothing of the content. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return 'an array'

@@ -1,5 +1,6 @@
-// Where an argument stands (`headers.a.b[2]`), so that an error can name it. Encoding walks tables on the hot path of a
-// publish and almost never fails, so the path is kept as one small cursor per table and spelled only by an error.
+// Where an argument stands (`headers.a.b[2]`), so that an error can name it. Encoding walks tables on the hot
+// path of a publish and almost never fails, so the path is kept as one small cursor per table and spelled
+// only by an error.
 
 /** The name of an argument, or a place somewhere inside it. */
 export type ArgumentPath = string | FieldPath

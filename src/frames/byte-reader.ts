@@ -1,7 +1,8 @@
-// A bounds-checked cursor over a borrowed buffer: the elementary domains of AMQP 0-9-1 section 4.2.5, big-endian.
-// One reader serves a connection for life: `reset` points it at the next payload. Nothing it returns aliases the buffer.
-// It does not know what it reads: tables are in field-table, methods and properties in the protocol layer.
-// Integers are put together by hand, after one bounds check: four times as fast as Buffer's readUInt32BE and its kin.
+// A bounds-checked cursor over a borrowed buffer: the elementary domains of AMQP 0-9-1 section 4.2.5,
+// big-endian. One reader serves a connection for life: `reset` points it at the next payload. Nothing it
+// returns aliases the buffer. It does not know what it reads: tables are in field-table, methods and
+// properties in the protocol layer. Integers are put together by hand, after one bounds check: four times as
+// fast as Buffer's readUInt32BE and its kin.
 
 import { NO_OCTETS } from './constants.js'
 import { FrameError } from './frame-error.js'
@@ -36,8 +37,8 @@ export class ByteReader {
   }
 
   /**
-   * A copy of the octets read since a `position` seen earlier. Made once per message, so it comes from the shared pool,
-   * at a third of the cost of memory of its own.
+   * A copy of the octets read since a `position` seen earlier. Made once per message, so it comes from the
+   * shared pool, at a third of the cost of memory of its own.
    */
   copySince(position: number): Buffer {
     return Buffer.from(this.#buffer.subarray(position, this.#at))
@@ -116,22 +117,22 @@ export class ByteReader {
     return this.#buffer.readDoubleBE(this.#advance(8))
   }
 
-  /** POSIX time in whole seconds. What a sender of milliseconds wrote passes through; it is not ours to guess. */
+  /** POSIX time in whole seconds, if the sender kept to it: milliseconds pass through, we do not guess. */
   timestamp(): number | bigint {
     return this.longlong()
   }
 
-  /** At most 255 octets of UTF-8. Invalid octets become U+FFFD: RabbitMQ lets them pass in properties and routing keys. */
+  /** Invalid UTF-8 becomes U+FFFD: RabbitMQ lets it pass in properties and routing keys. */
   shortstr(): string {
     return this.#text(this.octet())
   }
 
-  /** A copy of the octets, in memory of its own: a slice of the shared pool would keep 8 KiB alive with it. */
+  /** A copy of the octets, in memory of its own: a slice of the shared pool would keep 8 KiB alive. */
   longstr(): Buffer {
     return this.#copy(this.long())
   }
 
-  /** Like `shortstr`, invalid octets become U+FFFD. */
+  /** Invalid UTF-8 becomes U+FFFD. */
   longstrText(): string {
     return this.#text(this.long())
   }
@@ -142,7 +143,7 @@ export class ByteReader {
     const at = this.#at
     const text = this.#text(length)
     if (!text.includes(REPLACEMENT_CHARACTER)) return text
-    // The character may have been sent as such. Lengths do not tell: three octets of a cut-off sequence become three.
+    // The character may have been sent as such. Lengths do not tell: a cut-off sequence may be as long as it.
     this.#at = at
     const octets = this.#copy(length)
     return octets.equals(Buffer.from(text)) ? text : octets

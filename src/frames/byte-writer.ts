@@ -1,7 +1,8 @@
-// A growing cursor that writes the elementary domains of AMQP 0-9-1 section 4.2.5, big-endian. A *command* is what is
-// written from `begin` until its owner accepts it; a bad argument throws an ArgumentError and the owner rolls back, so no
-// octet of a command that cannot be sent whole is ever sent. Growth may move the unfinished command to another buffer,
-// hence every offset handed out counts from the start of the command. It does not know what becomes of the octets.
+// A growing cursor that writes the elementary domains of AMQP 0-9-1 section 4.2.5, big-endian. A *command* is
+// what is written from `begin` until its owner accepts it; a bad argument throws an ArgumentError and the
+// owner rolls back, so no octet of a command that cannot be sent whole is ever sent. Growth may move the
+// unfinished command to another buffer, hence every offset handed out counts from the start of the command.
+// It does not know what becomes of the octets.
 
 import { ArgumentError, kindOf } from './argument-error.js'
 import type { ArgumentPath } from './argument-path.js'
@@ -95,7 +96,7 @@ export class ByteWriter {
     this.#putLonglong(value)
   }
 
-  /** NaN and the infinities are legal IEEE 754 and crash the connection in RabbitMQ: Erlang has no such floats. */
+  /** Finite only: Erlang has no NaN and no infinities, and they crash the connection in RabbitMQ. */
   float(value: number, path: ArgumentPath = 'value'): void {
     if (typeof value !== 'number' || !Number.isFinite(Math.fround(value))) {
       throw new ArgumentError(path, 'must be a finite number within the range of a float')
@@ -170,7 +171,7 @@ export class ByteWriter {
     storeLong(this.buffer, this.start + offset, value)
   }
 
-  /** Makes room for `octets` more. Here and in a subclass only the current command moves; what was before it stays behind. */
+  /** Makes room for `octets` more. Only the current command moves; what was before it stays behind. */
   protected grow(octets: number): void {
     this.moveTo(Math.max(SMALLEST_BUFFER, 2 * (this.length + octets)))
   }
@@ -229,7 +230,7 @@ export class ByteWriter {
   }
 }
 
-// A store into a Buffer keeps the low eight bits, and a shift takes its operand modulo 2^32: nothing needs masking.
+// A store into a Buffer keeps the low eight bits and a shift takes its operand modulo 2^32: no masks.
 
 function storeShort(buffer: Buffer, at: number, value: number): void {
   buffer[at] = value >>> 8

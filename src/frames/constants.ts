@@ -14,8 +14,8 @@ export const FRAME_HEADER_SIZE = 7
 export const FRAME_OVERHEAD = 8
 
 /**
- * Largest frame either side may send before Tune. The specification says 4096 (FRAME_MIN_SIZE); RabbitMQ has used 8192
- * since 4.1, and its Connection.Start with many capabilities may need more than 4096.
+ * Octets of the largest frame accepted before Tune. The specification says 4096 (FRAME_MIN_SIZE); RabbitMQ
+ * raised its own constant to 8192 in 4.1, so one of its frames may be as large.
  */
 export const INITIAL_FRAME_MAX = 8192
 

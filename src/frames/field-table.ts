@@ -1,8 +1,9 @@
-// Field tables and arrays <-> octets: AMQP 0-9-1 section 4.2.5.5, with the type tags as RabbitMQ reads and writes them.
-// There specification, errata and brokers disagree: `s` is a signed 16-bit integer (a short string in the grammar), `l` is
-// signed (unsigned in the grammar), `x` exists, and `U` (signed 16 in the grammar) does not, it costs a client its
-// connection. field-value has the JavaScript side of the mapping. One row per tag says how to read, skip and write it.
-// Knows neither which arguments or headers mean something nor what the broker makes of them.
+// Field tables and arrays <-> octets: AMQP 0-9-1 section 4.2.5.5, with the type tags as RabbitMQ reads and
+// writes them. There specification, errata and brokers disagree: `s` is a signed 16-bit integer (a short
+// string in the grammar), `l` is signed (unsigned in the grammar), `x` exists, and `U` (signed 16 in the
+// grammar) does not, it costs a client its connection. field-value has the JavaScript side of the mapping.
+// One row per tag says how to read, skip and write it. Knows neither which arguments or headers mean
+// something nor what the broker makes of them.
 
 import { ArgumentError, kindOf } from './argument-error.js'
 import { type ArgumentPath, FieldPath } from './argument-path.js'
@@ -18,7 +19,7 @@ import {
 } from './field-value.js'
 import { FrameError } from './frame-error.js'
 
-/** How deep tables and arrays may nest, both ways. Neither the specification nor RabbitMQ has a limit; the stack does. */
+/** How deep tables and arrays may nest, both ways. RabbitMQ has no limit; our stack does. */
 const DEPTH_MAX = 64
 
 /** A Date holds 8.64e15 milliseconds on either side of 1970. */
@@ -59,9 +60,9 @@ const TYPE_OF_TAG: (FieldType | undefined)[] = new Array(256).fill(undefined)
 for (const type of Object.values<FieldType>(FIELD_TYPES)) TYPE_OF_TAG[type.tag.charCodeAt(0)] = type
 
 /**
- * Reads a table. It has no prototype, so that no name in it is special; of a name that comes twice the first value counts,
- * as in RabbitMQ's own lookup. Throws FrameError: 501 if the octets end too soon or a length is wrong, 502 for an unknown
- * tag or too much nesting.
+ * Reads a table. It has no prototype, so that no name in it is special; of a name that comes twice the first
+ * value counts, as in RabbitMQ's own lookup. Throws FrameError: 501 if the octets end too soon or a length is
+ * wrong, 502 for an unknown tag or too much nesting.
  */
 export function readTable(reader: ByteReader, depth = 1): FieldTable {
   const outerEnd = enter(reader, depth)
@@ -88,8 +89,8 @@ export function skipTable(reader: ByteReader, depth = 1): void {
 }
 
 /**
- * Writes a table: its own enumerable properties with string names, those that are undefined left out. Throws ArgumentError
- * with the path of the value that cannot be sent.
+ * Writes a table: its own enumerable properties with string names, those that are undefined left out. Throws
+ * ArgumentError with the path of the value that cannot be sent.
  */
 export function writeTable(writer: ByteWriter, table: FieldTable, path: ArgumentPath): void {
   if (!isPlainObject(table)) throw new ArgumentError(path, `must be a plain object, not ${kindOf(table)}`)
@@ -153,7 +154,7 @@ function descend(path: ArgumentPath): FieldPath {
   return place
 }
 
-/** The type that the next octet names. `nameAt` is where the name of the field is, for the error; an array has none. */
+/** The type that the next octet names. `nameAt` is where the field's name is; array elements have none. */
 function nextType(reader: ByteReader, nameAt?: number): FieldType {
   const tag = reader.octet()
   const type = TYPE_OF_TAG[tag]
@@ -198,8 +199,8 @@ function typeFor(value: FieldValue): FieldType | undefined {
 }
 
 /**
- * `I` before `l`, because it is the one tag for integers that every peer knows since 0-8. An integer must not become a
- * double: RabbitMQ refuses `x-message-ttl` as a double (406). Beyond 2^53 a number is no exact integer any more.
+ * `I` before `l`, because it is the one tag for integers that every peer knows since 0-8. An integer must not
+ * become a double: RabbitMQ refuses `x-message-ttl` as a double (406). Beyond 2^53 no number is exact anyway.
  */
 function typeForNumber(value: number): FieldType {
   if ((value | 0) === value) return FIELD_TYPES.int32

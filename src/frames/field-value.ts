@@ -51,8 +51,8 @@ export type TypedFieldType =
   | 'timestamp'
 
 /**
- * A number with its type on the wire. Made by {@link field}; whether the value fits is checked when it is sent, where
- * the error can name the header.
+ * A number with its type on the wire. Made by {@link field}; whether the value fits is checked when it is
+ * sent, where the error can name the header.
  */
 export class TypedField {
   readonly type: TypedFieldType
@@ -77,8 +77,8 @@ export class DecimalField extends TypedField {
 }
 
 /**
- * Asks for a type on the wire, for a peer that is particular about it. RabbitMQ itself never is: it takes any integer type
- * for its own arguments.
+ * Asks for a type on the wire, for a peer that is particular about it. RabbitMQ itself never is: it takes any
+ * integer type for its own arguments.
  */
 export const field = Object.freeze({
   int8: (value: number): TypedField => new TypedField('int8', value),
@@ -90,7 +90,7 @@ export const field = Object.freeze({
   int64: (value: number | bigint): TypedField => new TypedField('int64', value),
   float: (value: number): TypedField => new TypedField('float', value),
   double: (value: number): TypedField => new TypedField('double', value),
-  /** `value / 10 ** scale`. Unsigned, 32 bits: the specification calls it signed, RabbitMQ reads it unsigned. */
+  /** `value / 10 ** scale`, the value unsigned: the specification calls it signed, RabbitMQ differs. */
   decimal: (scale: number, value: number): DecimalField => new DecimalField(scale, value),
   /** Seconds since 1970, also beyond the year 275760, where a Date ends. */
   timestamp: (seconds: number | bigint): TypedField => new TypedField('timestamp', seconds),

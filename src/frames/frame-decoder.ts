@@ -1,8 +1,9 @@
-// Octets -> frames: AMQP 0-9-1 section 4.2.3. Pull style: `push` lends a chunk, `next` is called until it returns 0, and
-// by then nothing refers to the chunk. No object is made for a frame; the fields say what `next` found. A method or header
-// frame is given whole: in place if the chunk has all of it, else from a copy of exactly its size. Bodies are given in
-// pieces as they come, for the receiver to put where they belong. Total: any octets give frames or one FrameError.
-// It does not know what a payload means, nor whether a frame is allowed where it stands.
+// Octets -> frames: AMQP 0-9-1 section 4.2.3. Pull style: `push` lends a chunk, `next` is called until it
+// returns 0, and by then nothing refers to the chunk. No object is made for a frame; the fields say what
+// `next` found. A method or header frame is given whole: in place if the chunk has all of it, else from a
+// copy of exactly its size. Bodies are given in pieces as they come, for the receiver to put where they
+// belong. Total: any octets give frames or one FrameError. It does not know what a payload means, nor whether
+// a frame is allowed where it stands.
 //
 //   type 1 | channel 2 | size 4 | payload ... | frame-end 1
 
@@ -17,7 +18,7 @@ import {
 import { FrameError } from './frame-error.js'
 
 export class FrameDecoder {
-  /** Octets of the largest frame accepted, header and frame-end included. Holds for the frames that begin later. */
+  /** Octets of the largest frame accepted, header and frame-end included. Holds for headers read later. */
   frameMax = INITIAL_FRAME_MAX
 
   // What `next` found, until it is called again.
@@ -26,7 +27,7 @@ export class FrameDecoder {
   buffer: Buffer = NO_OCTETS
   start = 0
   end = 0
-  /** False for every piece of a body frame but the last, which is given when the frame-end was seen and may be empty. */
+  /** False for all pieces of a body frame but the last, which comes with the frame-end and may be empty. */
   frameComplete = false
 
   /** Valid frames that have ended, heartbeats among them. */
@@ -57,7 +58,7 @@ export class FrameDecoder {
     return this.#carry.length
   }
 
-  /** Lends the next octets, until `next` returns 0. The chunk before them must have been consumed to that point. */
+  /** Lends the next octets, until `next` returns 0; it must have done so for the chunk before. */
   push(chunk: Buffer): void {
     if (this.#dead) return
     this.#chunk = chunk
@@ -65,9 +66,9 @@ export class FrameDecoder {
   }
 
   /**
-   * Finds the next frame, or piece of a body, and returns its type; 0 when the chunk is consumed. Throws a FrameError at
-   * the first octet that shows the stream to be broken: from then on it swallows everything, for there is no way to find
-   * the beginning of a frame again.
+   * Finds the next frame, or piece of a body, and returns its type; 0 when the chunk is consumed. Throws a
+   * FrameError at the first octet that shows the stream to be broken: from then on it swallows everything,
+   * for there is no way to find the beginning of a frame again.
    */
   next(): FrameType | 0 {
     if (this.#headerOctets < FRAME_HEADER_SIZE && !this.#readHeader()) return this.#releaseChunk()

@@ -1,5 +1,5 @@
-// Frames around what a writer holds: AMQP 0-9-1 section 4.2.3. The size is patched in when the payload is complete, so
-// nothing is encoded twice or copied. It does not know what a payload means.
+// Frames around what a writer holds: AMQP 0-9-1 section 4.2.3. The size is patched in when the payload is
+// complete, so nothing is encoded twice or copied. It does not know what a payload means.
 
 import { ArgumentError } from './argument-error.js'
 import type { ArgumentPath } from './argument-path.js'
@@ -15,7 +15,7 @@ export function beginFrame(writer: ByteWriter, type: FrameType, channelNumber: n
   return offset
 }
 
-/** The octets before a payload of known size, for a payload that is sent by reference. A frame-end must follow it. */
+/** What goes before a payload of known size, also one sent by reference; a frame-end must follow it. */
 export function writeFrameHeader(
   writer: ByteWriter,
   type: FrameType,
@@ -28,8 +28,9 @@ export function writeFrameHeader(
 }
 
 /**
- * Ends the frame begun at `offset`. Method and header frames cannot be split, so one beyond `frameMax` (octets, the whole
- * frame) is refused here: RabbitMQ would close the connection. `path` is the argument to blame for the size.
+ * Ends the frame begun at `offset`. Method and header frames cannot be split, so one beyond `frameMax`
+ * (octets, the whole frame) is refused here: RabbitMQ would close the connection. `path` is the argument to
+ * blame for the size.
  */
 export function endFrame(writer: ByteWriter, offset: number, frameMax: number, path: ArgumentPath): void {
   writer.octet(FRAME_END)
@@ -41,8 +42,8 @@ export function endFrame(writer: ByteWriter, offset: number, frameMax: number, p
 }
 
 /**
- * Copies a body into as few frames as `frameMax` allows. An empty body has no frame at all: RabbitMQ answers an empty
- * body frame behind a header that announced nothing with 505.
+ * Copies a body into as few frames as `frameMax` allows. An empty body has no frame at all: RabbitMQ answers
+ * an empty body frame behind a header that announced nothing with 505.
  */
 export function writeBodyFrames(
   writer: ByteWriter,

@@ -1,6 +1,6 @@
-// What the peer did wrong, at the level of octets. The protocol layer turns it into the Connection.Close it sends.
+// What the peer did wrong, at the level of octets. The protocol layer makes a Connection.Close of it.
 
-/** 501 frame-error: octets that make no frame or end too soon. 502 syntax-error: complete, but with an illegal value. */
+/** 501 frame-error: octets that make no frame or end too soon. 502 syntax-error: an illegal value. */
 export type FrameErrorReplyCode = 501 | 502
 
 /**

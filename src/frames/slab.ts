@@ -1,7 +1,7 @@
-// The outbound buffer of a connection: commands are appended one behind the other and taken together, so that one write
-// to the socket carries them all. Memory is bump-allocated: a region once taken is never written again, because the
-// socket may hold it for long and does not say when it let go; the rest of the slab goes on being filled. It does not know
-// what a command means, nor when it is sent.
+// The outbound buffer of a connection: commands are appended one behind the other and taken together, so that
+// one write to the socket carries them all. Memory is bump-allocated: a region once taken is never written
+// again, because the socket may hold it for long and does not say when it let go; the rest of the slab goes
+// on being filled. It does not know what a command means, nor when it is sent.
 //
 //   sealed chunks   slab: | taken | committed, not taken | unfinished command | free |
 //                         0       #taken                 start                at
@@ -9,8 +9,9 @@
 import { ByteWriter } from './byte-writer.js'
 import { NO_OCTETS } from './constants.js'
 
-// A connection that sends a heartbeat now and then should cost little; one that publishes wants few writes to the socket
-// (16 KiB slabs were measured to cost a quarter of the throughput of 64 KiB ones, 1 KiB slabs two thirds).
+// A connection that sends a heartbeat now and then should cost little; one that publishes wants few writes to
+// the socket (16 KiB slabs were measured to cost a quarter of the throughput of 64 KiB ones, 1 KiB slabs two
+// thirds).
 const FIRST_SLAB = 4 * 1024
 const LARGEST_SLAB = 64 * 1024
 // Too little for most commands: they would only be moved to the next slab.
@@ -28,8 +29,8 @@ export class Slab extends ByteWriter {
   }
 
   /**
-   * Begins a command, where the last one was ended. There may be only one at a time: a getter in the tables of one command
-   * that starts another command would otherwise leave half a frame in the stream.
+   * Begins a command, where the last one was ended. There may be only one at a time: a getter in the tables
+   * of one command that starts another command would otherwise leave half a frame in the stream.
    */
   override begin(): void {
     if (this.length !== 0) throw new Error('a command was begun inside another command')
@@ -47,7 +48,9 @@ export class Slab extends ByteWriter {
     if (this.#isOversize && this.at === 0) this.#drop()
   }
 
-  /** Hands over all committed commands, in order, as chunks that are the caller's: they are not written again. */
+  /**
+   * Hands over all committed commands, in order, as chunks that are the caller's: they are not written again.
+   */
   take(): Buffer[] {
     const chunks = this.#sealed
     this.#sealed = []
