@@ -9,6 +9,8 @@ export interface ChannelHost {
   readonly publishGate: PublishGate
   readonly receiveBudget: ReceiveBudget
   now(): number
+  /** Octets accepted for sending so far, over all channels. */
+  appended(): number
   /** What a command produced leaves at the end of this turn. */
   flush(): void
 }

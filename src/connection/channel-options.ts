@@ -68,7 +68,7 @@ export interface ConsumeOptions {
   arguments?: FieldTable | undefined
   /** Handlers that run at a time. Default, and at most: the prefetch. */
   concurrency?: number | undefined
-  /** Acknowledge a delivery when its handler is done and has not settled it. Default true. */
+  /** Settle what a handler has not settled: acknowledge when it is done, `onError` when it fails. Default true. */
   autoSettle?: boolean | undefined
   /**
    * What is done when the handler fails. Default `requeue-once`: back into the queue, and at the second failure rejected,
@@ -103,6 +103,7 @@ export const QUEUE_DECLARE_CHECKS = {
 export const QUEUE_DELETE_CHECKS = { ifUnused: isBoolean, ifEmpty: isBoolean }
 export const GET_CHECKS = { noAck: isBoolean }
 const isPrefetch = isInteger(0, 65_535)
+const isFailureAction = isOneOf('requeue-once', 'reject', 'requeue', 'leave')
 export const CONSUME_CHECKS = {
   prefetch: isPrefetch,
   noAck: isBoolean,
@@ -112,8 +113,13 @@ export const CONSUME_CHECKS = {
   concurrency: isInteger(1, Number.MAX_SAFE_INTEGER),
   autoSettle: isBoolean,
   onError: (value: unknown, path: string) => {
-    if (typeof value !== 'function') isOneOf('requeue-once', 'reject', 'requeue', 'leave')(value, path)
+    if (typeof value !== 'function') isFailureAction(value, path)
   },
+}
+
+/** What an `onError` function answered. */
+export function checkFailureAction(action: unknown): void {
+  isFailureAction(action, 'its result')
 }
 
 export function checkPrefetch(count: number): void {

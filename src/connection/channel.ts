@@ -60,6 +60,7 @@ export class Channel extends Announcer<ChannelEvents> {
   readonly #life: ChannelProtocol
   readonly #closed = new Deferred<CloseReason>()
   #prefetch = DEFAULT_PREFETCH
+  readonly #consumers = new Set<Consumer>()
   /** Shared by the publishes of a plain channel that had to wait. */
   #drained: Deferred<void> | undefined
 
@@ -169,10 +170,11 @@ export class Channel extends Announcer<ChannelEvents> {
         properties,
         body: octets,
       }
+      const before = this.#host.appended()
       const sent = this.#life.publish(publishing, token, this.#host.now())
       this.#host.flush()
       if (token !== undefined) return token.promise
-      if (sent === 'sent') return this.#host.publishGate.pass(octets.length)
+      if (sent === 'sent') return this.#host.publishGate.pass(this.#host.appended() - before)
       this.#drained ??= new Deferred()
       return this.#drained.promise
     } catch (error) {
@@ -211,7 +213,15 @@ export class Channel extends Announcer<ChannelEvents> {
         ),
       )
       this.#host.flush()
-      await started.promise
+      this.#consumers.add(consumer)
+      try {
+        await started.promise
+      } catch (error) {
+        consumer.stopCounting()
+        this.#consumers.delete(consumer)
+        throw error
+      }
+      void consumer.closed.then(() => this.#consumers.delete(consumer))
       return consumer
     })
   }
@@ -252,6 +262,7 @@ export class Channel extends Announcer<ChannelEvents> {
    */
   close(): Promise<CloseReason> {
     this.#life.close(this.#host.now())
+    for (const consumer of this.#consumers) consumer.stopCounting()
     this.#host.flush()
     return this.#closed.promise
   }

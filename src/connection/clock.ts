@@ -1,4 +1,5 @@
-// Time as the connection layer sees it, and the only file that touches Node's timers. Tests inject another clock.
+// Time as the connection layer sees it, and the only file that asks Node for it. Tests inject another clock. (PublishGate
+// counts turns of the event loop, which are no time.)
 
 /** A running timer. */
 export interface Timer {

@@ -1,11 +1,12 @@
 // connect(): the first call of every program. Tries the addresses it is given, each once, and ends with a connection or
 // with an error that says what did not work.
 
-import { ArgumentError, AuthenticationError, ConnectError } from '../protocol/index.js'
+import { ArgumentError, ConnectError, failsEverywhere } from '../protocol/index.js'
 import { Connection } from './connection.js'
 import { handled } from './deferred.js'
 import { Link } from './link.js'
 import { type ConnectOptions, checkConnectOptions, type Settings, settle } from './options.js'
+import { parseUri } from './uri.js'
 
 /**
  * Connects to RabbitMQ, or another server that speaks AMQP 0-9-1.
@@ -15,7 +16,7 @@ import { type ConnectOptions, checkConnectOptions, type Settings, settle } from 
  *
  * @param target `amqp://user:password@host:port/vhost`, several of them, or options
  * @returns the open connection. Rejects with an {@link ArgumentError} (nothing was tried), a {@link ConnectError} that
- * names the phase and gives a hint, an {@link AuthenticationError}, or the reason of the `signal`.
+ * names the phase and gives a hint, an AuthenticationError, or the reason of the `signal`.
  */
 export function connect(
   target: string | readonly string[] | ConnectOptions,
@@ -27,7 +28,7 @@ export function connect(
       try {
         return new Connection(await new Link(settings).opened.promise, settings)
       } catch (error) {
-        if (!(error instanceof ConnectError) || isFinal(error)) throw error
+        if (!(error instanceof ConnectError) || failsEverywhere(error)) throw error
         errors.push(error)
       }
     }
@@ -40,14 +41,19 @@ function candidates(
   target: string | readonly string[] | ConnectOptions,
   options: ConnectOptions = {},
 ): Settings[] {
-  if (typeof target === 'string') return [settle(options, target)]
-  if (!Array.isArray(target)) {
-    checkConnectOptions(target as ConnectOptions)
-    return [settle({ ...(target as ConnectOptions), ...options }, undefined)]
+  if (typeof target === 'string') return [settle(options, parseUri(target))]
+  if (!isArray(target)) {
+    checkConnectOptions(target)
+    return [settle(options, target)]
   }
   if (target.length === 0) throw new ArgumentError('uri', 'must name at least one server')
-  const settings = target.map(uri => settle(options, uri))
+  const settings = target.map(uri => settle(options, parseUri(uri)))
   return shuffle(settings, options.random ?? Math.random)
+}
+
+/** Array.isArray does not know read-only arrays. */
+function isArray<T>(target: readonly T[] | ConnectOptions): target is readonly T[] {
+  return Array.isArray(target)
 }
 
 /** Fisher-Yates: a fleet that restarts must not pile up on the first host of its list. */
@@ -57,10 +63,6 @@ function shuffle<T>(items: T[], random: () => number): T[] {
     ;[items[last], items[other]] = [items[other] as T, items[last] as T]
   }
   return items
-}
-
-function isFinal(error: ConnectError): boolean {
-  return error instanceof AuthenticationError || (error.phase === 'open' && error.replyCode !== undefined)
 }
 
 function severalFailed(errors: Error[]): ConnectError {

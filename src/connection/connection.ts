@@ -54,10 +54,10 @@ export class Connection extends Announcer<ConnectionEvents> {
     super()
     this.#link = link
     this.#connectionName = settings.connectionName
-    this.#publishGate = new PublishGate(() => link.driver.buffered < settings.highWaterMark)
+    this.#publishGate = new PublishGate(() => link.driver.protocol.unsent < settings.highWaterMark)
     this.#receiveBudget = new ReceiveBudget(settings.maxReceiveBuffered, link.driver)
     link.attach(event => this.#receive(event))
-    link.driver.onWritten = () => this.#publishGate.noteRoom()
+    link.driver.onRoom = () => this.#publishGate.noteRoom()
   }
 
   /**
@@ -112,7 +112,7 @@ export class Connection extends Announcer<ConnectionEvents> {
       lastReceivedMs: driver.protocol.receivedAgo(now) ?? 0,
       lastSentMs: driver.protocol.sentAgo(now) ?? 0,
       eventLoopLagMs: driver.eventLoopLagMs,
-      bufferedOctets: driver.buffered,
+      bufferedOctets: driver.protocol.buffered,
     }
   }
 
@@ -129,6 +129,7 @@ export class Connection extends Announcer<ConnectionEvents> {
         publishGate: this.#publishGate,
         receiveBudget: this.#receiveBudget,
         now: () => driver.now(),
+        appended: () => driver.protocol.appended,
         flush: () => driver.flush(),
       }
       const opened = new PendingCall<void>(() => undefined)
@@ -136,8 +137,14 @@ export class Connection extends Announcer<ConnectionEvents> {
         driver.protocol.openChannel(owner, options.maxUnconfirmed ?? 1000, opened, driver.now()),
       )
       driver.flush()
-      await opened.promise
-      if (options.confirm === true) await channel.confirmSelect()
+      try {
+        await opened.promise
+        if (options.confirm === true) await channel.confirmSelect()
+      } catch (error) {
+        // Nobody else could: while the broker blocks, a call that is given up does not end its channel.
+        channel.close()
+        throw error
+      }
       return channel
     })
   }
@@ -157,12 +164,19 @@ export class Connection extends Announcer<ConnectionEvents> {
   close(): Promise<CloseReason> {
     const { driver } = this.#link
     driver.protocol.close(driver.now())
+    this.#receiveBudget.lift()
     driver.flush()
     return this.#closed.promise
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  #end(reason: CloseReason): void {
+    const lost = reason.error !== undefined
+    this.#publishGate.end(lost ? new ConnectionClosedError(reason, this.#link.endpoint) : undefined)
+    this.#closed.resolve(reason)
   }
 
   #receive(event: ProtocolEvent): void {
@@ -191,8 +205,7 @@ export class Connection extends Announcer<ConnectionEvents> {
       case 'stalled':
         return this.announce('stalled', event.lagMs)
       case 'closed':
-        this.#publishGate.end(new ConnectionClosedError(event.reason, this.#link.endpoint))
-        return this.#closed.resolve(event.reason)
+        return this.#end(event.reason)
     }
   }
 }

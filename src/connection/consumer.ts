@@ -11,8 +11,12 @@ import {
 import type { ConsumeOptions, DeliveryHandler } from './channel-options.js'
 import { Deferred } from './deferred.js'
 import { Delivery } from './delivery.js'
+import { Fifo } from './fifo.js'
 import { HandlerPool } from './handler-pool.js'
 import type { ReceiveBudget } from './receive-budget.js'
+
+/** Octets that a delivery occupies besides its content, about: messages without a body must not be without a limit. */
+const DELIVERY_OVERHEAD = 256
 
 /** What a consumer needs of its channel. */
 export interface ConsumerHost {
@@ -31,10 +35,12 @@ export class Consumer implements AsyncIterable<Delivery> {
   readonly #pool: HandlerPool | undefined
   readonly #closed = new Deferred<CloseReason>()
   /** Deliveries that nobody has begun to work on. */
-  #inbox: Delivery[] = []
-  #next: Deferred<IteratorResult<Delivery, undefined>> | undefined
+  readonly #inbox = new Fifo<Delivery>()
+  /** Calls of `next` that wait, oldest first; never while something is in the inbox. */
+  #waiting: Deferred<IteratorResult<Delivery, undefined>>[] = []
   #iterated = false
-  /** Octets in the inbox that count in the receive budget. */
+  /** Whether what comes counts in the receive budget: with acknowledgements and a prefetch that is the limit. */
+  #counts: boolean
   #budgeted = 0
   #cancelling = false
   #reason: CloseReason | undefined
@@ -48,6 +54,7 @@ export class Consumer implements AsyncIterable<Delivery> {
   ) {
     this.#host = host
     this.#noAck = options.noAck
+    this.#counts = options.noAck || options.prefetch === 0
     if (handler !== undefined) this.#pool = this.#createPool(options, handler)
     this.consumerTag = begin(this)
   }
@@ -65,12 +72,12 @@ export class Consumer implements AsyncIterable<Delivery> {
    * Handlers that run go on and may still settle. Resolves when the consumer has ended.
    */
   cancel(): Promise<CloseReason> {
-    if (!this.#cancelling && this.#reason === undefined) {
+    if (!this.#cancelling) {
       this.#cancelling = true
       // If it fails, so has the channel, and the consumer ends with it.
-      this.#host.sendCancel(this.consumerTag)
-      this.#stopCounting()
-      this.#handBack()
+      if (this.#reason === undefined) this.#host.sendCancel(this.consumerTag)
+      this.stopCounting()
+      if (this.#reason !== undefined) this.#handBack()
     }
     return this.#closed.promise
   }
@@ -88,7 +95,7 @@ export class Consumer implements AsyncIterable<Delivery> {
       next: () => this.#pull(),
       return: async () => {
         const closed = this.cancel()
-        this.#inbox = []
+        this.#inbox.drain()
         await closed
         return { done: true, value: undefined }
       },
@@ -102,22 +109,29 @@ export class Consumer implements AsyncIterable<Delivery> {
   /** @internal */
   receive(incoming: IncomingDelivery): void {
     const delivery = new Delivery(incoming, this.#host.flush)
-    if (this.#cancelling && !this.#noAck) delivery.nack({ requeue: true })
-    else if (this.#next !== undefined) this.#yield(this.#next, delivery)
-    else if (this.#pool?.hasRoom === true) this.#pool.run(delivery)
+    const next = this.#isHandingBack ? undefined : this.#waiting.shift()
+    if (next !== undefined) next.resolve({ done: false, value: delivery })
+    else if (this.#pool?.hasRoom === true && !this.#isHandingBack) this.#pool.run(delivery)
     else this.#keep(delivery)
+  }
+
+  /** @internal Little more is to come, and reading must go on, or the server's answer to the end would never be read. */
+  stopCounting(): void {
+    this.#counts = false
+    this.#discount(this.#budgeted)
   }
 
   /** @internal */
   end(reason: CloseReason): void {
     this.#reason = reason
-    this.#stopCounting()
+    this.stopCounting()
     // Of a channel that is gone, the broker has these back; of one that lives, they are still to be worked on.
-    this.#inbox = this.#inbox.filter(delivery => delivery.state !== 'stale')
-    if (this.#next !== undefined) {
-      this.#finish(this.#next, reason)
-      this.#next = undefined
+    for (const delivery of this.#inbox.drain()) {
+      if (delivery.state !== 'stale') this.#inbox.push(delivery)
     }
+    // Not before: until the broker has cancelled, it would deliver what comes back to this very consumer again.
+    if (this.#cancelling) this.#handBack()
+    for (const next of this.#waiting.splice(0)) this.#finish(next, reason)
     this.#closed.resolve(reason)
   }
 
@@ -142,15 +156,10 @@ export class Consumer implements AsyncIterable<Delivery> {
   #pull(): Promise<IteratorResult<Delivery, undefined>> {
     const result = new Deferred<IteratorResult<Delivery, undefined>>()
     const delivery = this.#take()
-    if (delivery !== undefined) this.#yield(result, delivery)
+    if (delivery !== undefined) result.resolve({ done: false, value: delivery })
     else if (this.#reason !== undefined) this.#finish(result, this.#reason)
-    else this.#next = result
+    else this.#waiting.push(result)
     return result.promise
-  }
-
-  #yield(result: Deferred<IteratorResult<Delivery, undefined>>, delivery: Delivery): void {
-    if (result === this.#next) this.#next = undefined
-    result.resolve({ done: false, value: delivery })
   }
 
   #finish(result: Deferred<IteratorResult<Delivery, undefined>>, reason: CloseReason): void {
@@ -160,14 +169,16 @@ export class Consumer implements AsyncIterable<Delivery> {
 
   #keep(delivery: Delivery): void {
     this.#inbox.push(delivery)
-    if (!this.#noAck || this.#cancelling) return
-    this.#budgeted += delivery.body.length
-    this.#host.receiveBudget.add(delivery.body.length)
+    if (!this.#counts) return
+    const octets = delivery.octets + DELIVERY_OVERHEAD
+    this.#budgeted += octets
+    this.#host.receiveBudget.add(octets)
   }
 
   #take(): Delivery | undefined {
+    if (this.#isHandingBack) return undefined
     const delivery = this.#inbox.shift()
-    if (delivery !== undefined) this.#discount(Math.min(delivery.body.length, this.#budgeted))
+    if (delivery !== undefined) this.#discount(Math.min(delivery.octets + DELIVERY_OVERHEAD, this.#budgeted))
     return delivery
   }
 
@@ -176,14 +187,14 @@ export class Consumer implements AsyncIterable<Delivery> {
     if (octets > 0) this.#host.receiveBudget.remove(octets)
   }
 
-  /** What is left is bounded now, and reading must go on, or the reply to the cancel would never be read. */
-  #stopCounting(): void {
-    this.#discount(this.#budgeted)
+  /** Whether what has not been begun is to go back. Without acknowledgements nothing can. */
+  get #isHandingBack(): boolean {
+    return this.#cancelling && !this.#noAck
   }
 
   /** Not begun and not wanted any more: the broker gives it to somebody else. */
   #handBack(): void {
     if (this.#noAck) return
-    for (const delivery of this.#inbox.splice(0)) delivery.nack({ requeue: true })
+    for (const delivery of this.#inbox.drain()) delivery.nack({ requeue: true })
   }
 }

@@ -3,8 +3,13 @@
 
 import { inspect } from 'node:util'
 import type { DeliveryState, IncomingDelivery, MessageProperties, Settlement } from '../protocol/index.js'
+import { checkOptions, isBoolean } from './arguments.js'
 
-/** What became of a settlement that was not sent is said by {@link Delivery.state}. */
+const ACK_CHECKS = { multiple: isBoolean }
+const NACK_CHECKS = { requeue: isBoolean, multiple: isBoolean }
+const REJECT_CHECKS = { requeue: isBoolean }
+
+/** A message that was delivered, or fetched. Settled once, by ack, nack or reject; without an argument nothing is requeued. */
 export class Delivery {
   readonly #incoming: IncomingDelivery
   readonly #flush: () => void
@@ -23,6 +28,12 @@ export class Delivery {
   /** Content properties, the application's `headers` among them. Built on first read. */
   get properties(): MessageProperties {
     return this.#incoming.content.properties
+  }
+
+  /** @internal Octets of its content. */
+  get octets(): number {
+    const { body, propertyOctets } = this.#incoming.content
+    return body.length + propertyOctets.length
   }
 
   /** The exchange it was published to. */
@@ -63,19 +74,31 @@ export class Delivery {
    * Acknowledges it (AMQP 0-9-1, 1.8.3.13), with `multiple` all before it on its channel too.
    * Returns true when that was accepted for sending; otherwise nothing is sent and {@link state} says why.
    */
-  ack({ multiple = false }: { multiple?: boolean | undefined } = {}): boolean {
-    return this.#settle({ kind: 'ack', multiple })
+  ack(options?: { multiple?: boolean | undefined }): boolean {
+    if (options !== undefined) checkOptions(options, ACK_CHECKS, 'options')
+    return this.#settle({ kind: 'ack', multiple: options?.multiple ?? false })
   }
 
-  /** Refuses it (RabbitMQ's basic.nack): back into its queue with `requeue`, otherwise dead-lettered or dropped. */
-  nack(options: { requeue?: boolean | undefined; multiple?: boolean | undefined } = {}): boolean {
-    const { requeue = false, multiple = false } = options
-    return this.#settle({ kind: 'nack', requeue, multiple })
+  /**
+   * Refuses it (RabbitMQ's basic.nack): back into its queue with `requeue`; by default it is dead-lettered or dropped.
+   * With `multiple` all before it on its channel too.
+   */
+  nack(options?: { requeue?: boolean | undefined; multiple?: boolean | undefined }): boolean {
+    if (options !== undefined) checkOptions(options, NACK_CHECKS, 'options')
+    return this.#settle({
+      kind: 'nack',
+      requeue: options?.requeue ?? false,
+      multiple: options?.multiple ?? false,
+    })
   }
 
-  /** Refuses it (AMQP 0-9-1, 1.8.3.14). On RabbitMQ 4.3 and later a requeue by reject counts as a failed delivery. */
-  reject({ requeue = false }: { requeue?: boolean | undefined } = {}): boolean {
-    return this.#settle({ kind: 'reject', requeue })
+  /**
+   * Refuses it (AMQP 0-9-1, 1.8.3.14): back into its queue with `requeue`; by default it is dead-lettered or dropped. On
+   * RabbitMQ 4.3 and later a requeue by reject counts as a failed delivery, one by nack does not.
+   */
+  reject(options?: { requeue?: boolean | undefined }): boolean {
+    if (options !== undefined) checkOptions(options, REJECT_CHECKS, 'options')
+    return this.#settle({ kind: 'reject', requeue: options?.requeue ?? false })
   }
 
   toJSON(): Record<string, unknown> {

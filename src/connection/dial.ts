@@ -3,6 +3,7 @@
 
 import { connect as connectSocket, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { inspect } from 'node:util'
 import { ConnectError, type ConnectPhase } from '../protocol/index.js'
 import type { Settings } from './options.js'
 
@@ -36,10 +37,11 @@ export class Dial {
   start(): void {
     const { stream } = this.#settings
     try {
-      if (stream === undefined) this.#dial()
-      else this.#adopt(stream())
+      if (stream === undefined) return this.#dial()
+      this.#phase = 'tcp'
+      this.#adopt(stream())
     } catch (error) {
-      this.fail(error instanceof Error ? error : new Error(String(error)))
+      this.fail(error instanceof Error ? error : new Error(inspect(error)))
     }
   }
 
@@ -83,7 +85,8 @@ export class Dial {
 
   /** A stream of the application's: connected already, unless it says otherwise. */
   #adopt(stream: Duplex): void {
-    this.#phase = 'tcp'
+    if (!isStream(stream)) throw new Error('the stream option gave no stream')
+    if (stream.destroyed) throw new Error('the stream option gave one that is destroyed')
     stream.on('data', (chunk: Buffer) => this.#owner.receive(chunk))
     const connecting = 'connecting' in stream && stream.connecting === true
     this.#await(stream, connecting ? ('encrypted' in stream ? 'secureConnect' : 'connect') : undefined)
@@ -95,6 +98,8 @@ export class Dial {
     const onClose = (): void => this.fail(new Error('the stream was closed'))
     stream.once('error', onError)
     stream.once('close', onClose)
+    // The application was asked for a name or a stream, and aborted meanwhile.
+    if (this.#over) return void stream.destroy()
     const succeed = (): void => {
       stream.off('error', onError)
       stream.off('close', onClose)
@@ -106,14 +111,21 @@ export class Dial {
   }
 
   #explain(cause: Error): ConnectError {
-    const { host, port, connectionName } = this.#settings
+    const { address, connectionName } = this.#settings
     const code = 'code' in cause ? String(cause.code) : undefined
-    const message = `cannot connect to ${host}:${port}: ${textOf(cause)}`
+    const message = `cannot connect to ${address}: ${textOf(cause)}`
     return new ConnectError(message, this.#phase, code === undefined ? undefined : HINTS[code], {
       cause,
       connectionName,
     })
   }
+}
+
+/** Streams need not be of Node's own class: some wrap what is no Node stream. */
+function isStream(value: unknown): value is Duplex {
+  return (
+    typeof value === 'object' && value !== null && 'on' in value && 'write' in value && 'destroy' in value
+  )
 }
 
 /** Several addresses were tried: each with its own error. */

@@ -4,6 +4,7 @@
 
 import type { Duplex } from 'node:stream'
 import type { ConnectionProtocol, ProtocolEvent } from '../protocol/index.js'
+import { warnOfThrow } from './announcer.js'
 import { AwakeTime, type Clock, type Timer } from './clock.js'
 
 /** Octets waiting from which on a command writes at once instead of at the end of the turn: one slab. */
@@ -11,8 +12,8 @@ const INLINE_FLUSH = 64 * 1024
 
 export class Driver {
   readonly protocol: ConnectionProtocol
-  /** Called when the socket has taken what it was given: there may be room for more. */
-  onWritten: (() => void) | undefined
+  /** Called when octets may have left, or ceased to wait: there may be room for more. */
+  onRoom: (() => void) | undefined
   readonly #stream: Duplex
   readonly #clock: Clock
   readonly #time: AwakeTime
@@ -40,10 +41,16 @@ export class Driver {
     stream.on('error', error => this.#end(error))
     stream.on('end', () => this.#end(undefined))
     stream.on('close', () => this.#end(undefined))
+  }
+
+  /** Sends what the protocol begins with. Before, nobody would be there to hear of what comes back. */
+  start(): void {
     this.#pump()
   }
 
+  /** Milliseconds; a jump of the wall clock is noticed here, so that no deadline is reckoned from before a sleep. */
   now(): number {
+    this.#noticeJump()
     return this.#time.now()
   }
 
@@ -52,15 +59,9 @@ export class Driver {
     return this.#lagMs
   }
 
-  /** Octets that have not reached the operating system. */
-  get buffered(): number {
-    return this.protocol.buffered + this.#stream.writableLength
-  }
-
   /** Octets came. The chunk is borrowed. */
   receive(chunk: Buffer): void {
     if (this.#ended) return
-    this.#noticeJump()
     this.protocol.receiveData(chunk, this.now())
     this.#pump()
   }
@@ -72,7 +73,6 @@ export class Driver {
     this.#flushScheduled = true
     process.nextTick(() => {
       this.#flushScheduled = false
-      this.#noticeJump()
       this.#pump()
     })
   }
@@ -96,6 +96,7 @@ export class Driver {
     this.#transmit()
     this.#arm()
     this.#dispatch()
+    this.onRoom?.()
   }
 
   #transmit(): void {
@@ -103,12 +104,17 @@ export class Driver {
     const batch = this.protocol.pollTransmit(this.now())
     if (batch === undefined) return
     this.#writing = true
-    this.#stream.cork()
     const last = batch.length - 1
-    batch.forEach((octets, index) => {
-      this.#stream.write(octets, index === last ? this.#afterWrite : undefined)
-    })
-    this.#stream.uncork()
+    try {
+      this.#stream.cork()
+      batch.forEach((octets, index) => {
+        this.#stream.write(octets, index === last ? this.#afterWrite : undefined)
+      })
+      this.#stream.uncork()
+    } catch (error) {
+      // Node's own streams do not throw here; one of the application's may.
+      this.#end(error instanceof Error ? error : new Error(String(error)))
+    }
   }
 
   readonly #afterWrite = (error?: Error | null): void => {
@@ -117,7 +123,6 @@ export class Driver {
     if (error || this.#ended) return
     this.protocol.handleWritten(this.now())
     this.#pump()
-    this.onWritten?.()
   }
 
   #arm(): void {
@@ -134,11 +139,12 @@ export class Driver {
   }
 
   readonly #onTimer = (): void => {
-    this.#lagMs = Math.max(0, this.now() - this.#timerAt)
+    this.#lagMs = Math.max(0, this.#time.now() - this.#timerAt)
     const slept = this.#noticeJump()
+    if (!slept && this.#lagMs <= LATE_MS) return this.#onDeadline()
     // Node runs timers before it reads sockets. After a stall what everybody waits for may have come long ago.
-    if (slept || this.#lagMs > LATE_MS) this.#timer = this.#clock.afterPoll(this.#onDeadline)
-    else this.#onDeadline()
+    this.#timer = this.#clock.afterPoll(this.#onDeadline)
+    this.#timerAt = Number.NEGATIVE_INFINITY
   }
 
   readonly #onDeadline = (): void => {
@@ -149,19 +155,26 @@ export class Driver {
   }
 
   #noticeJump(): boolean {
-    const slept = this.#time.noticeJump()
-    if (slept) this.protocol.handleSuspension(this.now())
-    return slept
+    if (!this.#time.noticeJump()) return false
+    this.protocol.handleSuspension(this.#time.now())
+    // It was set for a moment that the sleep has carried away.
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#timerAt = Number.POSITIVE_INFINITY
+    return true
   }
 
   #dispatch(): void {
     if (this.#dispatching) return
     this.#dispatching = true
-    for (let event = this.protocol.pollEvent(); event !== undefined; event = this.protocol.pollEvent()) {
-      if (event.type === 'closed') this.#release()
-      this.#onEvent(event)
+    try {
+      for (let event = this.protocol.pollEvent(); event !== undefined; event = this.protocol.pollEvent()) {
+        if (event.type === 'closed') this.#release()
+        this.#onEvent(event)
+      }
+    } finally {
+      this.#dispatching = false
     }
-    this.#dispatching = false
   }
 
   #end(error: Error | undefined): void {
@@ -175,7 +188,11 @@ export class Driver {
     this.#ended = true
     this.#timer?.cancel()
     this.#timer = undefined
-    this.#stream.destroy()
+    try {
+      this.#stream.destroy()
+    } catch (error) {
+      warnOfThrow("the stream's destroy", error)
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 // The handler is the application's: whatever it does ends here.
 
 import { warnOfThrow } from './announcer.js'
-import type { DeliveryHandler, FailureAction } from './channel-options.js'
+import { checkFailureAction, type DeliveryHandler, type FailureAction } from './channel-options.js'
 import type { Delivery } from './delivery.js'
 
 export interface HandlerPolicy {
@@ -53,7 +53,7 @@ export class HandlerPool {
   }
 
   #fail(error: unknown, delivery: Delivery): void {
-    const action = this.#actionFor(error, delivery)
+    const action = this.#policy.autoSettle ? this.#actionFor(error, delivery) : 'leave'
     if (action === 'requeue') delivery.nack({ requeue: true })
     else if (action === 'reject') delivery.nack({ requeue: false })
     else if (action === 'requeue-once') delivery.nack({ requeue: !delivery.redelivered })
@@ -64,10 +64,15 @@ export class HandlerPool {
     const { onError } = this.#policy
     if (typeof onError !== 'function') return onError
     try {
-      return onError(error, delivery)
+      const action: unknown = onError(error, delivery)
+      if (action instanceof Promise) action.catch(ignore)
+      checkFailureAction(action)
+      return action as FailureAction
     } catch (thrown) {
       warnOfThrow("a consumer's onError", thrown)
       return 'requeue-once'
     }
   }
 }
+
+function ignore(): void {}

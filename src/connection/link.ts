@@ -21,7 +21,7 @@ export class Link {
   readonly opened = new Deferred<this>()
   readonly #settings: Settings
   readonly #dial: Dial
-  readonly #deadline: Timer
+  #deadline: Timer
   #driver: Driver | undefined
   #receiveEvent: ((event: ProtocolEvent) => void) | undefined
   /** What came before anybody was there to hear it. */
@@ -63,6 +63,7 @@ export class Link {
     this.#endpoint = { connectionName, localPort }
     const create = (now: number): ConnectionProtocol => new ConnectionProtocol(this.#protocolOptions(), now)
     this.#driver = new Driver(stream, clock, create, event => this.#handle(event))
+    this.#driver.start()
   }
 
   #handle(event: ProtocolEvent): void {
@@ -75,14 +76,19 @@ export class Link {
     else this.#receiveEvent(event)
   }
 
+  /** What is waited for may have come while the event loop was blocked: it is read first. */
   readonly #onDeadline = (): void => {
+    this.#deadline = this.#settings.clock.afterPoll(this.#giveUp)
+  }
+
+  readonly #giveUp = (): void => {
     const what = `no answer within ${this.#settings.connectTimeout} ms`
     if (this.#driver === undefined) {
-      const { host, port, connectionName } = this.#settings
+      const { address, connectionName } = this.#settings
       const { phase } = this.#dial
       const hint = phase === 'dns' ? 'name resolution hangs' : 'nothing answers there: a firewall?'
       this.#dial.fail(
-        new ConnectError(`cannot connect to ${host}:${port}: ${what}`, phase, hint, { connectionName }),
+        new ConnectError(`cannot connect to ${address}: ${what}`, phase, hint, { connectionName }),
       )
     } else {
       const error = this.#driver.protocol.explainStandstill(what, this.#driver.now())
@@ -115,7 +121,7 @@ export class Link {
     return {
       endpoint: this.#endpoint,
       handshake: {
-        address: settings.stream === undefined ? `${settings.host}:${settings.port}` : 'the given stream',
+        address: settings.address,
         auth,
         virtualHost: settings.vhost,
         clientProperties,

@@ -3,7 +3,14 @@
 
 import type { LookupFunction } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { ArgumentError, type AuthMechanism, type FieldTable, plain } from '../protocol/index.js'
+import {
+  ArgumentError,
+  type AuthMechanism,
+  checkShortstr,
+  checkTable,
+  type FieldTable,
+  plain,
+} from '../protocol/index.js'
 import {
   type Check,
   checkOptions,
@@ -15,7 +22,6 @@ import {
   isString,
 } from './arguments.js'
 import { type Clock, systemClock } from './clock.js'
-import { parseUri } from './uri.js'
 
 /** Options of the TCP socket. */
 export interface SocketOptions {
@@ -48,7 +54,7 @@ export interface ConnectOptions {
   channelMax?: number | undefined
   /** Milliseconds for all of it, from name resolution to Open-Ok, for each URI. Default 10 000, RabbitMQ's handshake timeout. */
   connectTimeout?: number | undefined
-  /** Milliseconds for the answer to a call. Default 20 000. */
+  /** Milliseconds for the answer to a call; later its channel is closed, because replies have no names. Default 20 000. */
   rpcTimeout?: number | undefined
   /** Milliseconds for the confirm of a publish. Default 30 000. */
   confirmTimeout?: number | undefined
@@ -69,7 +75,10 @@ export interface ConnectOptions {
   highWaterMark?: number | undefined
   /** Octets waiting to be sent above which publishes are refused. Default 64 MiB. */
   maxBuffered?: number | undefined
-  /** Octets of deliveries without acknowledgement, not yet taken, above which reading pauses. Default 16 MiB. */
+  /**
+   * Octets of deliveries without acknowledgement or prefetch, not yet taken, above which reading pauses. Default 16 MiB.
+   * While it pauses nothing else is read either: do not await a confirm or a call of the same connection in such a loop.
+   */
   maxReceiveBuffered?: number | undefined
   /** Aborts connecting. Later it has no effect. */
   signal?: AbortSignal | undefined
@@ -85,6 +94,8 @@ export interface ConnectOptions {
 
 /** Everything settled for one attempt on one address. The password is in `auth` only, and cannot be seen there. */
 export interface Settings {
+  /** Where it goes, for messages: `localhost:5672`, `[::1]:5672`. */
+  readonly address: string
   readonly host: string
   readonly port: number
   readonly vhost: string
@@ -114,10 +125,17 @@ const MIB = 1024 * 1024
 const milliseconds = isInteger(1, 2 ** 31 - 1)
 const octets = isInteger(0, Number.MAX_SAFE_INTEGER)
 
+const isShortstr: Check = (value, path) => checkShortstr(value as string, path)
+
+const isTable: Check = (value, path) => {
+  isObject(value, path)
+  checkTable(value as FieldTable, path)
+}
+
 const isAuth: Check = (value, path) => {
   isObject(value, path)
   const auth = value as Partial<AuthMechanism>
-  isString(auth.mechanism, `${path}.mechanism`)
+  isShortstr(auth.mechanism, `${path}.mechanism`)
   isFunction(auth.initialResponse, `${path}.initialResponse`)
   if (auth.answer !== undefined) isFunction(auth.answer, `${path}.answer`)
 }
@@ -141,7 +159,7 @@ const CHECKS: Readonly<Record<keyof ConnectOptions, Check>> = {
   port: isInteger(1, 65_535),
   username: isString,
   password: isString,
-  vhost: isString,
+  vhost: isShortstr,
   heartbeat: isInteger(0, 65_535),
   frameMax: isInteger(8192, 2 ** 32 - 1),
   channelMax: isInteger(1, 65_535),
@@ -150,7 +168,7 @@ const CHECKS: Readonly<Record<keyof ConnectOptions, Check>> = {
   confirmTimeout: milliseconds,
   closeTimeout: milliseconds,
   connectionName: isString,
-  clientProperties: isObject,
+  clientProperties: isTable,
   auth: isAuth,
   socket: isSocketOptions,
   stream: isFunction,
@@ -170,15 +188,17 @@ export function checkConnectOptions(options: ConnectOptions): void {
   checkOptions(options, CHECKS, 'options')
 }
 
-/** Settings from the options and one URI. Throws an ArgumentError when the URI cannot be parsed. */
-export function settle(options: ConnectOptions, uri: string | undefined): Settings {
-  const fromUri = uri === undefined ? {} : parseUri(uri)
-  const given = { ...defined(fromUri), ...defined(options) }
+/** Settings from the options, and what they take precedence over: a URI's parts, or options. Throws an ArgumentError. */
+export function settle(options: ConnectOptions, before: ConnectOptions = {}): Settings {
+  checkConnectOptions(options)
+  const given = { ...defined(before), ...defined(options) }
   checkConnectOptions(given)
   const { username = 'guest', password = 'guest', connectionName, socket } = given
+  const { host = 'localhost', port = 5672, stream } = given
   return {
-    host: given.host ?? 'localhost',
-    port: given.port ?? 5672,
+    address: stream === undefined ? `${host.includes(':') ? `[${host}]` : host}:${port}` : 'the given stream',
+    host,
+    port,
     vhost: given.vhost ?? '/',
     auth: given.auth ?? plain(username, password),
     heartbeat: given.heartbeat ?? 20,
@@ -192,7 +212,7 @@ export function settle(options: ConnectOptions, uri: string | undefined): Settin
     clientProperties: clientPropertiesOf(given.clientProperties, connectionName),
     noDelay: socket?.noDelay ?? true,
     keepAlive: socket?.keepAlive ?? true,
-    stream: given.stream,
+    stream,
     maxMessageSize: given.maxMessageSize ?? 128 * MIB,
     highWaterMark: given.highWaterMark ?? MIB,
     maxBuffered: given.maxBuffered ?? 64 * MIB,

@@ -37,11 +37,12 @@ export class PublishGate {
     }
   }
 
-  /** The connection is closed: whoever waits never will pass. */
-  end(error: Error): void {
+  /** The connection is closed: who waits never will pass, unless all that was accepted was sent before. */
+  end(error: Error | undefined): void {
     if (this.#turn !== undefined) clearImmediate(this.#turn)
     this.#turn = undefined
-    this.#waiting?.reject(error)
+    if (error === undefined) this.#waiting?.resolve()
+    else this.#waiting?.reject(error)
     this.#waiting = undefined
   }
 

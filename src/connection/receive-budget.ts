@@ -5,6 +5,7 @@ export class ReceiveBudget {
   readonly #limit: number
   readonly #reader: { pauseReading(): void; resumeReading(): void }
   #octets = 0
+  #lifted = false
 
   constructor(limit: number, reader: { pauseReading(): void; resumeReading(): void }) {
     this.#limit = limit
@@ -14,7 +15,13 @@ export class ReceiveBudget {
   /** A body begins to wait. */
   add(octets: number): void {
     this.#octets += octets
-    if (this.#octets > this.#limit) this.#reader.pauseReading()
+    if (this.#octets > this.#limit && !this.#lifted) this.#reader.pauseReading()
+  }
+
+  /** No limit any more: the connection closes, and what answers that must be read. */
+  lift(): void {
+    this.#lifted = true
+    this.#reader.resumeReading()
   }
 
   /** A body was taken, or dropped. */

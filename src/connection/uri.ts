@@ -31,6 +31,7 @@ const QUERY_NUMBERS: Readonly<Record<string, keyof UriParts>> = {
  * specification has it, and `/%2F` is `/`.
  */
 export function parseUri(text: string): UriParts {
+  refuseUnencoded(text)
   const url = parse(text)
   if (url.protocol !== 'amqp:') {
     const hint = url.protocol === 'amqps:' ? '; for TLS give a stream option that connects with node:tls' : ''
@@ -51,11 +52,27 @@ export function parseUri(text: string): UriParts {
   }
 }
 
+/** Where the parser ends the username and password, or the host after them. */
+const AUTHORITY = /^[^:]*:\/\/([^/?#]*)(.*)$/s
+const ESCAPES: Readonly<Record<string, string>> = { '@': '%40', '/': '%2F', '?': '%3F', '#': '%23' }
+
+/**
+ * A second '@', or the only one behind a delimiter, means that a username or password was not encoded. The parser would
+ * take part of it for the host, the virtual host or the query, which are no secrets.
+ */
+function refuseUnencoded(text: string): void {
+  const [, authority = '', rest = ''] = AUTHORITY.exec(text) ?? []
+  const [, ...ats] = authority.split('@')
+  const misplaced = ats.length > 1 ? '@' : ats.length === 0 && rest.includes('@') ? rest.charAt(0) : undefined
+  if (misplaced === undefined) return
+  const advice = `in username and password write it as ${ESCAPES[misplaced]}`
+  throw new ArgumentError('uri', `has an unencoded '${misplaced}' before an '@': ${advice}`)
+}
+
 function parse(text: string): URL {
-  if (URL.canParse(text)) return new URL(text)
+  if (typeof text === 'string' && URL.canParse(text)) return new URL(text)
   // Node's own error carries the whole input, password and all.
-  const hint =
-    "in username and password '#', '/', '?', '[' and ']' must be written as %23, %2F, %3F, %5B and %5D"
+  const hint = "in username and password '@', '#', '/' and '?' must be written as %40, %23, %2F and %3F"
   throw new ArgumentError('uri', `cannot be parsed: expected amqp://user:password@host:port/vhost; ${hint}`)
 }
 

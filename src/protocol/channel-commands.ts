@@ -13,7 +13,7 @@ export interface CallCommand {
   readonly steps: readonly CallStep[]
   /** Index of the step that is outstanding, or next. */
   step: number
-  readonly deadline: number
+  deadline: number
   /** The caller was told that it failed; the slot is kept for the late reply. */
   abandoned: boolean
   readonly octets: number
@@ -77,7 +77,16 @@ export function isContentMethod(method: Method): method is MethodOf<ContentMetho
   return method.name === 'basic.deliver' || method.name === 'basic.return' || method.name === 'basic.get-ok'
 }
 
-/** A limit for the consumers that are started after it (RabbitMQ's meaning of global = 0). */
-export function qosOf(prefetchCount: number): MethodOf<'basic.qos'> {
-  return { name: 'basic.qos', args: { prefetchSize: 0, prefetchCount, global: false } }
+/**
+ * The calls that start a consumer: with a prefetch, first the limit for the consumers that are started after it (RabbitMQ's
+ * meaning of global = 0).
+ */
+export function callsOf(command: ConsumeCommand, consumerTag: string): readonly MethodOf<CallName>[] {
+  const { queue, noAck, exclusive, prefetch } = command
+  const flags = { noLocal: false, noAck, exclusive, noWait: false }
+  const args = { queue, consumerTag, ...flags, arguments: command.arguments }
+  const consume: MethodOf<CallName> = { name: 'basic.consume', args }
+  if (prefetch === undefined) return [consume]
+  const qos = { prefetchSize: 0, prefetchCount: prefetch, global: false }
+  return [{ name: 'basic.qos', args: qos }, consume]
 }

@@ -47,7 +47,8 @@ export class ChannelDirectory implements ChannelLink {
   }
 
   get buffered(): number {
-    return this.#queuedOctets + this.#owner.outbound.size
+    const { size, inFlight } = this.#owner.outbound
+    return this.#queuedOctets + size + inFlight
   }
 
   /** May come early, never late. */
@@ -113,10 +114,14 @@ export class ChannelDirectory implements ChannelLink {
   advanceWaiting(): void {
     if (this.#queuedOctets === 0) return
     for (const channelNumber of [...this.#waiting]) {
-      this.#waiting.delete(channelNumber)
       const channel = this.#channels.get(channelNumber)
+      const queuedBefore = this.#queuedOctets
       channel?.advance()
-      if (channel?.hasWaiting === true) this.#waiting.add(channelNumber)
+      const waits = channel?.hasWaiting === true
+      // Who was not served keeps its place.
+      if (waits && this.#queuedOctets === queuedBefore) continue
+      this.#waiting.delete(channelNumber)
+      if (waits) this.#waiting.add(channelNumber)
     }
   }
 
@@ -129,9 +134,21 @@ export class ChannelDirectory implements ChannelLink {
     }
   }
 
+  /** Who asks for replies must read them: they are the one thing that waits to be sent without the application's doing. */
+  expectReader(): void {
+    const { size, frameMax } = this.outbound
+    if (size <= 2 * Math.max(this.limits.maxBuffered, frameMax)) return
+    throw new Violation(ReplyCode.ResourceError, `the peer does not read: ${size} octets wait`)
+  }
+
   /** Nothing new is taken from the application. */
   quiesce(): void {
     for (const channel of this.#channels.values()) channel.quiesce()
+  }
+
+  /** The connection's Close is being sent: nothing may follow it. */
+  seal(): void {
+    for (const channel of this.#channels.values()) channel.seal()
   }
 
   /** The connection is ending: so are its channels. */

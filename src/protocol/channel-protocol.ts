@@ -3,11 +3,11 @@
 // deliveries ChannelDeliveries'. A channel that is opened again, under whatever number, is another life.
 
 import type { ByteReader } from '../frames/index.js'
-import { type ConsumeCommand, isContentMethod, nameOf, qosOf } from './channel-commands.js'
+import { type ConsumeCommand, callsOf, isContentMethod, nameOf } from './channel-commands.js'
 import { ChannelDeliveries } from './channel-deliveries.js'
 import type { ChannelLink } from './channel-link.js'
 import { ChannelPublisher } from './channel-publisher.js'
-import { type ChannelState, type ChannelTrigger, nextChannelState } from './channel-state.js'
+import { type ChannelState, type ChannelTrigger, nextChannelState, triggerOf } from './channel-state.js'
 import type { CloseReason } from './close-reason.js'
 import { CommandLane } from './command-lane.js'
 import type { Content } from './content.js'
@@ -18,7 +18,7 @@ import type { ChannelLife, Settlement } from './events.js'
 import { encodeMethodFrame, type Publishing } from './frame-writers.js'
 import { methodNameOf } from './method-codec.js'
 import type { CallName, ContentMethodName, Method, MethodArgs, MethodOf } from './method-types.js'
-import { ReplyCode } from './reply-codes.js'
+import { cutReplyText, ReplyCode } from './reply-codes.js'
 import { Violation } from './violation.js'
 
 export class ChannelProtocol implements ChannelLife {
@@ -33,7 +33,8 @@ export class ChannelProtocol implements ChannelLife {
   readonly #assembler: ContentAssembler<MethodOf<ContentMethodName>>
   #state: ChannelState = 'opening'
   #reason: CloseReason | undefined
-  #closesWithConnection = false
+  /** `quiet`: the connection is about to close. `sealed`: its Close is sent, and nothing may follow that. */
+  #connection: 'open' | 'quiet' | 'sealed' = 'open'
   #confirming = false
   #closeDeadline = Number.POSITIVE_INFINITY
 
@@ -43,8 +44,8 @@ export class ChannelProtocol implements ChannelLife {
     this.maxUnconfirmed = maxUnconfirmed
     this.#link = link
     this.#publisher = new ChannelPublisher(link, number)
-    this.#deliveries = new ChannelDeliveries(link, number)
     this.#lane = new CommandLane(this, link, this.#publisher)
+    this.#deliveries = new ChannelDeliveries(link, settlement => this.#lane.send(settlement))
     this.#assembler = new ContentAssembler(link.limits.maxMessageSize)
   }
 
@@ -64,9 +65,9 @@ export class ChannelProtocol implements ChannelLife {
     return this.#confirming
   }
 
-  /** Nothing waits: no command, no reply, no confirm. */
+  /** Nothing waits: no command, no reply, no confirm. Of what is closing nothing comes any more. */
   get isIdle(): boolean {
-    return this.#lane.isEmpty && this.#publisher.unconfirmed === 0
+    return this.#state === 'closing' || (this.#lane.isEmpty && this.#publisher.unconfirmed === 0)
   }
 
   /** Publishes that wait for their turn or for their confirm. */
@@ -80,7 +81,7 @@ export class ChannelProtocol implements ChannelLife {
   }
 
   get nextDeadline(): number {
-    if (this.#reason !== undefined) return Number.POSITIVE_INFINITY
+    if (this.#isOver) return Number.POSITIVE_INFINITY
     return Math.min(this.#closeDeadline, this.#publisher.nextDeadline, this.#lane.nextDeadline)
   }
 
@@ -96,7 +97,7 @@ export class ChannelProtocol implements ChannelLife {
 
   receiveMethod(method: Method): void {
     this.#assembler.expectIdle()
-    const next = nextChannelState(this.#state, TRIGGERS[method.name] ?? 'other')
+    const next = nextChannelState(this.#state, triggerOf(method.name))
     if (next === 'violation') {
       throw new Violation(
         ReplyCode.ChannelError,
@@ -124,7 +125,7 @@ export class ChannelProtocol implements ChannelLife {
   }
 
   handleTimeout(now: number): void {
-    if (this.#reason !== undefined) return
+    if (this.#isOver) return
     if (now >= this.#closeDeadline) return this.#giveUpClosing()
     this.#publisher.expire(now)
     const unanswered = this.#lane.expire(now)
@@ -140,16 +141,16 @@ export class ChannelProtocol implements ChannelLife {
 
   /** Something that commands wait for may have changed: room in the outbound order, the end of a block. */
   advance(): void {
-    if (this.#reason !== undefined) return
+    if (this.#isOver) return
     this.#lane.advance()
-    if (this.#state !== 'draining' || this.#closesWithConnection || !this.isIdle) return
+    if (this.#state !== 'draining' || this.#connection !== 'open' || !this.isIdle) return
     this.#sendClose('drained', ReplyCode.ReplySuccess, '')
   }
 
   /** The connection has ended. */
   lose(reason: CloseReason): void {
     this.#enter('lost')
-    this.#end(reason)
+    this.#end(reason, true)
   }
 
   // C. commands
@@ -168,20 +169,9 @@ export class ChannelProtocol implements ChannelLife {
   /** basic.qos and basic.consume as one entry of the order. Returns the consumer tag. */
   consume(command: ConsumeCommand, token: object, now: number): string {
     this.#expectOpen('basic.consume')
-    const { queue, noAck, exclusive, prefetch, consumer } = command
-    const consumerTag = this.#deliveries.addConsumer(command.consumerTag, consumer, noAck)
-    const args = {
-      queue,
-      consumerTag,
-      noLocal: false,
-      noAck,
-      exclusive,
-      noWait: false,
-      arguments: command.arguments,
-    }
-    const consume: MethodOf<'basic.consume'> = { name: 'basic.consume', args }
+    const consumerTag = this.#deliveries.addConsumer(command.consumerTag, command.consumer, command.noAck)
     try {
-      this.#lane.submit(prefetch === undefined ? [consume] : [qosOf(prefetch), consume], token, now)
+      this.#lane.submit(callsOf(command, consumerTag), token, now)
     } catch (error) {
       this.#deliveries.removeConsumer(consumerTag)
       throw error
@@ -199,7 +189,7 @@ export class ChannelProtocol implements ChannelLife {
   }
 
   settle(deliveryTag: number, settlement: Settlement): boolean {
-    return this.#state !== 'closing' && this.#deliveries.settle(deliveryTag, settlement)
+    return this.#deliveries.settle(deliveryTag, settlement)
   }
 
   /** Closes when everything before is sent and confirmed; `channelClosed` follows, not later than the close timeout. */
@@ -214,13 +204,32 @@ export class ChannelProtocol implements ChannelLife {
 
   /** The connection is about to close: what was issued before still goes out, nothing new is taken. */
   quiesce(): void {
-    this.#closesWithConnection = true
+    this.#connection = 'quiet'
     this.#enter('closeRequested')
+  }
+
+  /** The connection's Close is being sent. */
+  seal(): void {
+    this.#connection = 'sealed'
+    this.#deliveries.stopSettling()
   }
 
   /** A call is being sent. */
   onCall(method: MethodOf<CallName>): void {
-    if (method.name === 'basic.recover') this.#deliveries.forgetUnsettled()
+    if (method.name === 'basic.recover') this.#deliveries.beginRecovery()
+  }
+
+  /** Nobody waits for a call any more, that was sent or never was. */
+  onAbandoned(method: MethodOf<CallName>, sent: boolean): void {
+    if (method.name === 'confirm.select' && !sent) this.#confirming = false
+    else if (method.name !== 'basic.consume') return
+    else if (sent) this.#deliveries.disownConsumer(method.args.consumerTag)
+    else this.#deliveries.removeConsumer(method.args.consumerTag)
+  }
+
+  /** Nothing of this life is sent any more. */
+  get #isOver(): boolean {
+    return this.#reason !== undefined || this.#connection === 'sealed'
   }
 
   #expectOpen(method: string): void {
@@ -263,6 +272,7 @@ export class ChannelProtocol implements ChannelLife {
       const { call, method } = answered
       if (method.name === 'basic.cancel')
         this.#deliveries.endConsumer(method.args.consumerTag, { by: 'client' })
+      else if (method.name === 'basic.recover') this.#deliveries.endRecovery()
       if (call.abandoned) this.#undoAbandoned(method)
       else if (reply.name === 'basic.get-empty')
         this.#link.emit({ type: 'got', token: call.token, delivery: undefined })
@@ -280,22 +290,21 @@ export class ChannelProtocol implements ChannelLife {
   #receiveContent({ method, content }: Assembled<MethodOf<ContentMethodName>>): void {
     if (this.#state === 'closing' || this.#state === 'closed') return
     if (content === undefined) return this.#refuseOversized()
-    if (method.name === 'basic.deliver') {
-      const { consumer, noAck } = this.#deliveries.consumerOf(method.args.consumerTag)
-      const delivery = this.#deliveries.accept({ life: this, content, noAck, ...method.args })
-      this.#link.emit({ type: 'delivered', consumer, delivery })
-    } else if (method.name === 'basic.get-ok') this.#receiveGetOk(method, content)
+    if (method.name === 'basic.deliver') this.#deliveries.deliver(this, method.args, content)
+    else if (method.name === 'basic.get-ok') this.#receiveGetOk(method, content)
     else if (method.name === 'basic.return') this.#receiveReturn(method.args, content)
   }
 
   #receiveGetOk(reply: MethodOf<'basic.get-ok'>, content: Content): void {
+    // Before the call is taken as answered: if this ends the connection, whoever made it must hear of that.
+    this.#deliveries.expectInOrder(reply.args.deliveryTag)
     const answered = this.#lane.takeReply(reply)
     if (answered?.method.name !== 'basic.get') return
     const { call, method } = answered
     const { noAck } = method.args
     const delivery = this.#deliveries.accept({ life: this, content, noAck, consumerTag: '', ...reply.args })
     if (!call.abandoned) this.#link.emit({ type: 'got', token: call.token, delivery })
-    else if (!noAck) this.settle(delivery.deliveryTag, { kind: 'nack', multiple: false, requeue: true })
+    else this.#deliveries.giveBack(delivery)
     this.advance()
   }
 
@@ -346,8 +355,9 @@ export class ChannelProtocol implements ChannelLife {
   }
 
   #appendClose(replyCode: number, replyText: string): void {
-    const args = { replyCode, replyText: replyText.slice(0, REPLY_TEXT_LIMIT), classId: 0, methodId: 0 }
+    const args = { replyCode, replyText: cutReplyText(replyText), classId: 0, methodId: 0 }
     this.#append({ name: 'channel.close', args })
+    this.#deliveries.stopSettling()
   }
 
   #append(method: Method): void {
@@ -367,7 +377,7 @@ export class ChannelProtocol implements ChannelLife {
   }
 
   /** Everything that waits fails, the consumers end, and then the channel. Once. */
-  #end(reason: CloseReason): void {
+  #end(reason: CloseReason, connectionLost = false): void {
     if (this.#reason !== undefined) return
     this.#reason = reason
     const { endpoint } = this.#link
@@ -379,18 +389,9 @@ export class ChannelProtocol implements ChannelLife {
       replyText: reason.text,
       method: reason.method,
     }
-    this.#publisher.end(reason, details)
+    this.#publisher.end(reason, details, connectionLost)
     this.#lane.end(reason, details)
     this.#deliveries.end(reason)
     this.#link.emit({ type: 'channelClosed', channel: this.owner, reason })
   }
-}
-
-/** Characters of a reply text, so that it fits a short string whatever they are. */
-const REPLY_TEXT_LIMIT = 80
-
-const TRIGGERS: Partial<Record<Method['name'], ChannelTrigger>> = {
-  'channel.open-ok': 'openOk',
-  'channel.close': 'close',
-  'channel.close-ok': 'closeOk',
 }

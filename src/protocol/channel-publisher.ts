@@ -12,7 +12,13 @@ import {
   ReturnedError,
   UnconfirmedError,
 } from './errors.js'
-import { type Encode, type Publishing, propertyOctetsOf } from './frame-writers.js'
+import {
+  copyPublish,
+  encodeAhead,
+  encodePublish,
+  type Publishing,
+  propertyOctetsIn,
+} from './frame-writers.js'
 import { PublisherConfirms, type UnconfirmedPublish } from './publisher-confirms.js'
 import type { ReturnedMessage } from './returned-message.js'
 import { type MandatoryPublish, Returns } from './returns.js'
@@ -42,26 +48,37 @@ export class ChannelPublisher {
     return this.#confirms.nextDeadline
   }
 
-  /** Sends a message. With a token it is numbered: the channel is in confirm mode. */
-  send<T>(
-    encode: Encode<T>,
-    value: T,
-    publishing: Publishing,
-    token: object | undefined,
-    deadline: number,
-  ): void {
-    const { exchange, routingKey, body } = publishing
-    const position = this.#link.outbound.appendContent(this.#channelNumber, encode, value, body)
+  /** Sends a message. On a plain channel nobody hears of it again. */
+  send(publishing: Publishing, token: object | undefined, deadline: number): void {
+    if (token !== undefined && publishing.mandatory) {
+      const { frameMax } = this.#link.outbound
+      const frames = encodeAhead(encodePublish, this.#channelNumber, frameMax, publishing)
+      return this.sendEncoded(frames, publishing, token, deadline)
+    }
+    const { outbound } = this.#link
+    const position = outbound.appendContent(this.#channelNumber, encodePublish, publishing, publishing.body)
+    if (token !== undefined) this.#number(publishing, token, position, deadline, undefined)
+  }
+
+  /** Sends a message whose method and header frame are encoded. From its first octet on nothing may throw. */
+  sendEncoded(frames: Buffer, publishing: Publishing, token: object | undefined, deadline: number): void {
+    const { exchange, routingKey, body, mandatory } = publishing
+    const position = this.#link.outbound.appendContent(this.#channelNumber, copyPublish, frames, body)
     if (token === undefined) return
-    const mandatory = publishing.mandatory
-      ? {
-          exchange,
-          routingKey,
-          body,
-          propertyOctets: propertyOctetsOf(publishing.properties),
-          returned: undefined,
-        }
+    const kept = mandatory
+      ? { exchange, routingKey, body, propertyOctets: propertyOctetsIn(frames), returned: undefined }
       : undefined
+    this.#number(publishing, token, position, deadline, kept)
+  }
+
+  /** Takes the next place among the confirms: the broker counts what is published in confirm mode. */
+  #number(
+    { exchange, routingKey }: Publishing,
+    token: object,
+    position: number,
+    deadline: number,
+    mandatory: SentPublish['mandatory'],
+  ): void {
     if (mandatory !== undefined) this.#returns.add(mandatory)
     this.#confirms.add({ token, exchange, routingKey, position, deadline, mandatory, abandoned: false })
     this.#link.wakeBy(deadline)
@@ -72,7 +89,7 @@ export class ChannelPublisher {
     const confirmed: object[] = []
     for (const publish of this.#confirms.settle(deliveryTag, multiple)) {
       const returned = publish.mandatory?.returned
-      if (publish.mandatory !== undefined) this.#returns.delete(publish.mandatory)
+      this.#expectNoReturn(publish)
       if (publish.abandoned) continue
       if (returned !== undefined) this.#fail(publish, new ReturnedError(returned, this.#link.endpoint))
       else if (accepted) confirmed.push(publish.token)
@@ -92,9 +109,10 @@ export class ChannelPublisher {
     })
   }
 
-  /** Gives up on confirms that are overdue. They may still arrive. */
+  /** Gives up on confirms that are overdue. They may still arrive, and a return then belongs to nobody. */
   expire(now: number): void {
     for (const publish of this.#confirms.expire(now)) {
+      this.#expectNoReturn(publish)
       const why = `no confirm within ${this.#link.limits.confirmTimeoutMs} ms${this.#blockedClause()}`
       this.#fail(publish, new UnconfirmedError(why, { ...publish, outcome: 'unknown' }, this.#link.endpoint))
     }
@@ -111,14 +129,23 @@ export class ChannelPublisher {
     this.#link.emit({ type: 'failed', token: publish.token, error })
   }
 
-  /** The channel is gone: what was not confirmed never will be. */
-  end(reason: CloseReason, details: ErrorDetails): void {
+  /**
+   * The channel is gone: what was not confirmed never will be. When the connection is gone too, what has not left will not
+   * leave; otherwise it still does, before channel.close.
+   */
+  end(reason: CloseReason, details: ErrorDetails, connectionLost: boolean): void {
+    const lastPosition = connectionLost ? this.#link.outbound.handedOver : Number.POSITIVE_INFINITY
     for (const publish of this.#confirms.drain()) {
+      this.#expectNoReturn(publish)
       if (publish.abandoned) continue
-      const outcome: PublishOutcome =
-        publish.position >= this.#link.outbound.handedOver ? 'not-sent' : 'unknown'
+      const outcome: PublishOutcome = publish.position >= lastPosition ? 'not-sent' : 'unknown'
       this.#fail(publish, new UnconfirmedError(describeReason(reason), { ...publish, outcome }, details))
     }
+  }
+
+  /** The message need not be kept any more. */
+  #expectNoReturn({ mandatory }: SentPublish): void {
+    if (mandatory !== undefined) this.#returns.delete(mandatory)
   }
 
   #fail(publish: SentPublish, error: UnconfirmedError | NackedError | ReturnedError): void {

@@ -7,6 +7,8 @@
 // closing   our Close is sent; everything but Close and Close-Ok is discarded (spec 1.5.2.5); a Close that crosses
 //           ours is answered, and ours still is: RabbitMQ answers a Close even while it closes
 
+import type { MethodName } from './methods.js'
+
 export type ChannelState = 'opening' | 'open' | 'draining' | 'closing' | 'closed'
 
 export type ChannelTrigger =
@@ -52,6 +54,19 @@ export const CHANNEL_TRANSITIONS: Readonly<Record<ChannelState, ChannelRow>> = O
   },
   closed: { on: {}, otherwise: 'discard' },
 })
+
+for (const row of Object.values(CHANNEL_TRANSITIONS)) Object.freeze(Object.freeze(row).on)
+
+const TRIGGERS: Readonly<Partial<Record<MethodName, ChannelTrigger>>> = Object.freeze({
+  'channel.open-ok': 'openOk',
+  'channel.close': 'close',
+  'channel.close-ok': 'closeOk',
+})
+
+/** What a method triggers that is received on a channel. */
+export function triggerOf(method: MethodName): ChannelTrigger {
+  return TRIGGERS[method] ?? 'other'
+}
 
 /** The state a trigger leads to, or what the trigger is when it leads to none. */
 export function nextChannelState(

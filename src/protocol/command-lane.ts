@@ -1,7 +1,8 @@
 // The order of commands of one channel life. Calls and publishes leave in program order; of the calls one at a time is
 // outstanding, with the rest queued behind it, because RabbitMQ's replies to pipelined calls overtake each other
 // (consume-ok after qos-ok, measured). Publishes do not wait for an outstanding call, only for what was issued before them,
-// for room, for the window of unconfirmed ones, and for a broker that blocks. Settlements do not come through here.
+// for room, for the window of unconfirmed ones, and for a broker that blocks. Settlements wait for a transaction method alone:
+// RabbitMQ answers whatever comes beside one with 504.
 //
 // Every call passes #go and every reply takeReply: whoever wants to know what was declared listens there.
 
@@ -21,7 +22,7 @@ import { CommandQueue } from './command-queue.js'
 import { BackpressureError, CallTimeoutError, ChannelClosedError, type ErrorDetails } from './errors.js'
 import {
   copyMethodFrame,
-  copyPublish,
+  type Encode,
   encodeAhead,
   encodeMethodFrame,
   encodePublish,
@@ -30,6 +31,9 @@ import {
 import type { CallName, Method, MethodOf } from './method-types.js'
 import { ReplyCode } from './reply-codes.js'
 import { Violation } from './violation.js'
+
+/** About what a command that waits occupies besides its octets: many small ones must have a limit too. */
+const COMMAND_OVERHEAD = 512
 
 /** The channel a lane belongs to. */
 export interface LaneOwner {
@@ -40,6 +44,8 @@ export interface LaneOwner {
   readonly maxUnconfirmed: number
   /** A call is being sent: some change what the channel holds. */
   onCall(method: MethodOf<CallName>): void
+  /** Nobody waits for a call any more: it was sent and its reply is still to come, or it never was. */
+  onAbandoned(method: MethodOf<CallName>, sent: boolean): void
 }
 
 export class CommandLane {
@@ -50,7 +56,11 @@ export class CommandLane {
   readonly #publisher: ChannelPublisher
   readonly #queue = new CommandQueue<Command>()
   #outstanding: CallCommand | undefined
+  /** Settlements that wait for a transaction method. */
+  #held: Method[] = []
   #publishesWaiting = 0
+  /** Those of them that nobody will confirm. */
+  #plainWaiting = 0
 
   constructor(channel: LaneOwner, link: ChannelLink, publisher: ChannelPublisher) {
     this.#channel = channel
@@ -80,9 +90,8 @@ export class CommandLane {
 
   get nextDeadline(): number {
     const call = this.#outstanding
-    let deadline = call === undefined || call.abandoned ? Number.POSITIVE_INFINITY : call.deadline
-    for (const command of this.#queue) deadline = Math.min(deadline, command.deadline)
-    return deadline
+    const deadline = call === undefined || call.abandoned ? Number.POSITIVE_INFINITY : call.deadline
+    return Math.min(deadline, this.#queue.nextDeadline)
   }
 
   /** Calls that belong together: each is sent on the reply to the one before, and the last reply is the answer. */
@@ -93,7 +102,7 @@ export class CommandLane {
       frames: encodeAhead(encodeMethodFrame, this.#channel.number, outbound.frameMax, method as Method),
     }))
     const deadline = now + limits.rpcTimeoutMs
-    const octets = steps.reduce((sum, step) => sum + step.frames.length, 0)
+    const octets = steps.reduce((sum, step) => sum + step.frames.length, COMMAND_OVERHEAD)
     this.#enqueue({ kind: 'call', token, steps, step: 0, deadline, abandoned: false, octets })
     this.#link.wakeBy(deadline)
     this.advance()
@@ -102,17 +111,24 @@ export class CommandLane {
   publish(publishing: Publishing, token: object | undefined, now: number): 'sent' | 'queued' {
     const { outbound, limits, buffered } = this.#link
     const deadline = token === undefined ? Number.POSITIVE_INFINITY : now + limits.confirmTimeoutMs
-    if (buffered + publishing.body.length > limits.maxBuffered) throw this.#overfull()
+    if (buffered + publishing.body.length > limits.maxBuffered) throw this.#overfull(publishing.body.length)
     if (this.#queue.isEmpty && this.#mayPublish()) {
-      this.#publisher.send(encodePublish, publishing, publishing, token, deadline)
+      this.#publisher.send(publishing, token, deadline)
       return 'sent'
     }
     const frames = encodeAhead(encodePublish, this.#channel.number, outbound.frameMax, publishing)
-    const octets = frames.length + publishing.body.length
+    const octets = frames.length + publishing.body.length + COMMAND_OVERHEAD
     this.#enqueue({ kind: 'publish', token, publishing, frames, deadline, octets })
     this.#publishesWaiting++
+    if (token === undefined) this.#plainWaiting++
     this.#link.wakeBy(deadline)
     return 'queued'
+  }
+
+  /** A method that nothing answers: a settlement. */
+  send(settlement: Method): void {
+    if (this.#isHeldUp) this.#held.push(settlement)
+    else this.#append(encodeMethodFrame, settlement)
   }
 
   /** Something that commands wait for may have changed. */
@@ -139,11 +155,12 @@ export class CommandLane {
       throw new Violation(ReplyCode.ChannelError, `${reply.name} answers nothing that was asked`, reply.name)
     }
     call.step++
-    if (call.step < call.steps.length) {
+    if (call.step < call.steps.length && !call.abandoned) {
       this.#sendStep(call)
       return undefined
     }
     this.#outstanding = undefined
+    for (const settlement of this.#held.splice(0)) this.#append(encodeMethodFrame, settlement)
     return { call, method }
   }
 
@@ -153,11 +170,17 @@ export class CommandLane {
    * the call only fails, and its slot is kept for the late reply.
    */
   expire(now: number): { readonly call: CallCommand; readonly error: CallTimeoutError } | undefined {
-    for (const command of this.#queue.remove(waiting => now >= waiting.deadline)) this.#expireQueued(command)
+    for (const command of this.#queue.expire(now)) {
+      if (this.#outlastsBlock(command)) {
+        command.deadline = now + this.#link.limits.rpcTimeoutMs
+        this.#queue.push(command)
+      } else this.#expireQueued(command)
+    }
     const call = this.#outstanding
     if (call === undefined || call.abandoned || now < call.deadline) return undefined
     const error = this.#timeoutOf(call, 'no reply')
     call.abandoned = true
+    this.#abandon(call, call.step === call.steps.length - 1)
     this.#link.emit({ type: 'failed', token: call.token, error })
     return this.#link.blocked === undefined ? { call, error } : undefined
   }
@@ -166,12 +189,24 @@ export class CommandLane {
   end(reason: CloseReason, details: ErrorDetails): void {
     this.#link.noteQueued(this.#channel.number, -this.#queue.octets)
     if (this.#outstanding !== undefined) this.#failCall(this.#outstanding, reason)
-    for (const command of this.#queue.remove(() => true)) {
+    for (const command of this.#queue.drain()) {
       if (command.kind === 'call') this.#failCall(command, reason)
       else this.#publisher.fail(command, describeReason(reason), details)
     }
     this.#outstanding = undefined
+    this.#held = []
     this.#publishesWaiting = 0
+    this.#plainWaiting = 0
+  }
+
+  /** A cancel that is given up would leave a consumer that nobody can end; it waits until the broker reads again. */
+  #outlastsBlock(command: Command): command is CallCommand {
+    return command.kind === 'call' && nameOf(command) === 'basic.cancel' && this.#link.blocked !== undefined
+  }
+
+  /** Whether nothing may be sent beside the call that is outstanding. */
+  get #isHeldUp(): boolean {
+    return this.#outstanding !== undefined && isExclusive(nameOf(this.#outstanding))
   }
 
   #enqueue(command: Command): void {
@@ -191,7 +226,7 @@ export class CommandLane {
       this.flowActive &&
       outbound.size < limits.highWaterMark &&
       !outbound.isBusy(this.#channel.number) &&
-      (this.#outstanding === undefined || !isExclusive(nameOf(this.#outstanding))) &&
+      !this.#isHeldUp &&
       this.#publisher.unconfirmed < this.#channel.maxUnconfirmed
     )
   }
@@ -202,16 +237,15 @@ export class CommandLane {
       return this.#sendStep(command)
     }
     const { frames, publishing, token, deadline } = command
-    this.#publisher.send(copyPublish, frames, publishing, token, deadline)
+    this.#publisher.sendEncoded(frames, publishing, token, deadline)
     this.#publishesWaiting--
-    if (token === undefined && this.#publishesWaiting === 0) {
-      this.#link.emit({ type: 'drained', channel: this.#channel.owner })
-    }
+    if (token !== undefined || --this.#plainWaiting > 0) return
+    this.#link.emit({ type: 'drained', channel: this.#channel.owner })
   }
 
   #sendStep(call: CallCommand): void {
     const { method, frames } = call.steps[call.step] as CallStep
-    this.#link.outbound.append(this.#channel.number, copyMethodFrame, frames)
+    this.#append(copyMethodFrame, frames)
     this.#channel.onCall(method)
     if (!isNoWait(method)) return
     this.#outstanding = undefined
@@ -221,12 +255,21 @@ export class CommandLane {
   #expireQueued(command: Command): void {
     this.#link.noteQueued(this.#channel.number, -command.octets)
     if (command.kind === 'call') {
+      this.#abandon(command, false)
       this.#link.emit({ type: 'failed', token: command.token, error: this.#timeoutOf(command, 'not sent') })
       return
     }
     this.#publishesWaiting--
     const why = `not sent within ${this.#link.limits.confirmTimeoutMs} ms${this.#blockedClause()}`
     this.#publisher.fail(command, why, this.#link.endpoint)
+  }
+
+  #abandon({ steps }: CallCommand, sent: boolean): void {
+    this.#channel.onAbandoned((steps.at(-1) as CallStep).method, sent)
+  }
+
+  #append<T>(encode: Encode<T>, value: T): void {
+    this.#link.outbound.append(this.#channel.number, encode, value)
   }
 
   #failCall(call: CallCommand, reason: CloseReason): void {
@@ -247,8 +290,9 @@ export class CommandLane {
     return blocked === undefined ? '' : `; the broker blocks the connection: ${blocked}`
   }
 
-  #overfull(): BackpressureError {
+  #overfull(octets: number): BackpressureError {
     const { buffered, limits, endpoint } = this.#link
-    return new BackpressureError(`${buffered} octets wait to be sent, limit ${limits.maxBuffered}`, endpoint)
+    const text = `a body of ${octets} octets would join ${buffered} that wait to be sent; the limit is ${limits.maxBuffered}`
+    return new BackpressureError(text, endpoint)
   }
 }

@@ -1,14 +1,23 @@
-// Commands that wait for their turn on a channel, in program order. It knows their size and nothing else of them.
+// Commands that wait for their turn on a channel, in program order. It knows their size and when each stops waiting, and
+// nothing else of them.
+//
+// Deadlines of the publishes come in order, and so do those of the calls. As long as only one kind waits, looking for what
+// has expired therefore ends at the first that has not: two hundred thousand publishes that age out one by one must not
+// cost a walk over all of them each.
 
 export interface QueuedCommand {
+  readonly kind: 'call' | 'publish'
   /** What it counts for in `maxBuffered`. */
   readonly octets: number
+  /** When it stops waiting. */
+  readonly deadline: number
 }
 
 export class CommandQueue<C extends QueuedCommand> {
-  #commands: C[] = []
+  #commands: (C | undefined)[] = []
   #head = 0
   #octets = 0
+  #calls = 0
 
   get isEmpty(): boolean {
     return this.#head === this.#commands.length
@@ -24,16 +33,25 @@ export class CommandQueue<C extends QueuedCommand> {
     return this.#commands[this.#head]
   }
 
+  get nextDeadline(): number {
+    if (this.#isOfOneKind) return this.first?.deadline ?? Number.POSITIVE_INFINITY
+    let deadline = Number.POSITIVE_INFINITY
+    for (const command of this.#waiting()) deadline = Math.min(deadline, command.deadline)
+    return deadline
+  }
+
   push(command: C): void {
     this.#commands.push(command)
     this.#octets += command.octets
+    if (command.kind === 'call') this.#calls++
   }
 
   shift(): C | undefined {
     const command = this.#commands[this.#head]
     if (command === undefined) return undefined
+    this.#commands[this.#head++] = undefined
     this.#octets -= command.octets
-    this.#head++
+    if (command.kind === 'call') this.#calls--
     // Array.shift moves every element of an array this long; a moving head with a rare cut does not.
     if (this.#head * 2 > this.#commands.length) {
       this.#commands = this.#commands.slice(this.#head)
@@ -42,19 +60,34 @@ export class CommandQueue<C extends QueuedCommand> {
     return command
   }
 
-  /** Removes and returns the commands that fit, in order. */
-  remove(fits: (command: C) => boolean): C[] {
-    const removed: C[] = []
+  /** Removes and returns what has waited too long, in order. */
+  expire(now: number): C[] {
+    const expired: C[] = []
+    if (this.#isOfOneKind) {
+      while (this.first !== undefined && this.first.deadline <= now) expired.push(this.shift() as C)
+      return expired
+    }
     const kept: C[] = []
-    for (const command of this) (fits(command) ? removed : kept).push(command)
-    if (removed.length === 0) return removed
-    for (const command of removed) this.#octets -= command.octets
-    this.#commands = kept
-    this.#head = 0
-    return removed
+    for (const command of this.drain()) (command.deadline <= now ? expired : kept).push(command)
+    for (const command of kept) this.push(command)
+    return expired
   }
 
-  *[Symbol.iterator](): Generator<C> {
+  /** Removes and returns all, in order. */
+  drain(): C[] {
+    const commands = [...this.#waiting()]
+    this.#commands = []
+    this.#head = 0
+    this.#octets = 0
+    this.#calls = 0
+    return commands
+  }
+
+  get #isOfOneKind(): boolean {
+    return this.#calls === 0 || this.#calls === this.#commands.length - this.#head
+  }
+
+  *#waiting(): Generator<C> {
     for (let index = this.#head; index < this.#commands.length; index++) yield this.#commands[index] as C
   }
 }

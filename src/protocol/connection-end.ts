@@ -10,17 +10,11 @@ import {
   ProtocolError,
   TransportError,
 } from './errors.js'
-import type { Heartbeat } from './heartbeat.js'
+import type { Heartbeat, Stall } from './heartbeat.js'
 import { methodNameOf } from './method-codec.js'
 import type { MethodArgs } from './method-types.js'
-import { ReplyCode } from './reply-codes.js'
+import { cutReplyText, ReplyCode } from './reply-codes.js'
 import { Violation } from './violation.js'
-
-/** The event loop was late: by how much, and when that was noticed. */
-export interface Stall {
-  readonly lagMs: number
-  readonly at: number
-}
 
 /** The server sent connection.close. */
 export function closedByServer(args: MethodArgs<'connection.close'>, endpoint: Endpoint): CloseReason {
@@ -47,10 +41,10 @@ export function missedHeartbeat(
   heartbeat: Heartbeat,
   now: number,
   queuedOctets: number,
-  stall: Stall | undefined,
   endpoint: Endpoint,
 ): CloseReason {
   const { intervalMs } = heartbeat
+  const stall = heartbeat.recentStall(now)
   const death = heartbeat.describeDeath(now)
   const text = stall === undefined ? death : `${death}; ${describeStall(stall)}`
   const facts = {
@@ -73,7 +67,7 @@ export function closedForViolation(
   const details = { ...endpoint, cause: error, replyCode, method: methodNameOf(classId, methodId) }
   const known = { by: 'protocol', code: replyCode, text, method: details.method } as const
   return {
-    close: { replyCode, replyText: text.slice(0, REPLY_TEXT_LIMIT), classId, methodId },
+    close: { replyCode, replyText: cutReplyText(text), classId, methodId },
     reason: { ...known, error: new ProtocolError(`the peer broke the protocol: ${text}`, details) },
   }
 }
@@ -82,9 +76,6 @@ export function closedForViolation(
 export function gaveUpClosing(what: string, endpoint: Endpoint): CloseReason {
   return { by: 'client', text: what, error: new CloseTimeoutError(`connection ${what}`, endpoint) }
 }
-
-/** Characters of a reply text, so that it fits a short string whatever they are. */
-const REPLY_TEXT_LIMIT = 80
 
 function violationOf(error: unknown): { replyCode: number; classId: number; methodId: number } {
   if (error instanceof Violation) return error

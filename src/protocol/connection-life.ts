@@ -1,8 +1,9 @@
 // Where a connection stands between its first octet and its end: moves along the transition table, and sees to it that
 // every way of ending comes to an end. It is told what happened and does what the state asks for; the frames are others'.
 
+import { ArgumentError } from '../frames/index.js'
 import type { ChannelDirectory } from './channel-directory.js'
-import type { CloseReason } from './close-reason.js'
+import { type CloseReason, describeReason } from './close-reason.js'
 import { gaveUpClosing } from './connection-end.js'
 import { type ConnectionState, type ConnectionTrigger, nextConnectionState } from './connection-state.js'
 import type { ProtocolEvent } from './events.js'
@@ -99,24 +100,38 @@ export class ConnectionLife {
 
   /** The last method goes out; nothing is read or taken any more. */
   endWith(reason: CloseReason, last: Method, now: number): void {
-    this.#reason = reason
-    this.#support.channels.lose(reason)
+    this.#reason = this.#decide(reason)
+    this.#support.channels.lose(this.#reason)
     this.#support.outbound.clear()
     this.#append(last)
     this.#stateDeadline = now + ENDING_LIMIT_MS
   }
 
+  /**
+   * The next batch for the socket. A body that is not what it was when it was accepted would leave a hole in the stream that
+   * nothing can fill: that ends the connection.
+   */
+  takeOutbound(): Buffer[] | undefined {
+    try {
+      return this.#support.outbound.take()
+    } catch (error) {
+      if (!(error instanceof ArgumentError)) throw error
+      this.finish({ by: 'client', text: error.message, error })
+      return undefined
+    }
+  }
+
   /** The socket has taken everything there was. */
   noteFlushed(): void {
-    if (this.#state === 'ending' && this.#reason !== undefined) this.finish(this.#reason)
+    if (this.#enter('flushed')) this.finish(this.#reason as CloseReason)
   }
 
   /** The end, once; a reason that was decided before goes first. */
   finish(reason: CloseReason): void {
     if (this.#finished) return
-    this.#state = 'closed'
+    this.#enter('lost')
     this.#finished = true
-    this.#reason ??= reason
+    this.#reason = this.#decide(reason)
     this.#stateDeadline = Number.POSITIVE_INFINITY
     this.#support.channels.lose(this.#reason)
     this.#support.outbound.clear()
@@ -147,6 +162,22 @@ export class ConnectionLife {
     this.#stateDeadline = this.#closeDeadline
     const args = { replyCode: ReplyCode.ReplySuccess, replyText: '', classId: 0, methodId: 0 }
     this.#append({ name: 'connection.close', args })
+    this.#support.channels.seal()
+  }
+
+  /**
+   * The first reason stands. Of a close of ours that something else came instead of Close-Ok is said: whether the peer has
+   * taken what was not to be confirmed is not known then.
+   */
+  #decide(reason: CloseReason): CloseReason {
+    const first = this.#reason
+    if (first === undefined) return reason
+    if (first.error !== undefined || reason.error === undefined) return first
+    return {
+      ...first,
+      text: `connection.close was not answered: ${describeReason(reason)}`,
+      error: reason.error,
+    }
   }
 
   #append(method: Method): void {

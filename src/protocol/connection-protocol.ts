@@ -13,13 +13,7 @@ import { ChannelDirectory } from './channel-directory.js'
 import type { ChannelLimits } from './channel-link.js'
 import type { ChannelProtocol } from './channel-protocol.js'
 import type { CloseReason } from './close-reason.js'
-import {
-  closedByServer,
-  closedForViolation,
-  lostTransport,
-  missedHeartbeat,
-  type Stall,
-} from './connection-end.js'
+import { closedByServer, closedForViolation, lostTransport, missedHeartbeat } from './connection-end.js'
 import { ConnectionLife } from './connection-life.js'
 import type { ConnectionState } from './connection-state.js'
 import { ConnectError, ConnectionClosedError, type ConnectPhase, type Endpoint } from './errors.js'
@@ -54,9 +48,6 @@ export class ConnectionProtocol {
   readonly #life: ConnectionLife
   #heartbeat: Heartbeat | undefined
   #now: number
-  #stall: Stall | undefined
-  #octetsSent = 0
-  #heartbeatsSent = 0
   #events: ProtocolEvent[] = []
   #nextEvent = 0
 
@@ -103,9 +94,19 @@ export class ConnectionProtocol {
     return this.#channels.blocked
   }
 
-  /** Octets that wait: to be handed over by pollTransmit, or for their turn. */
+  /** Octets that wait: for their turn, to be handed over by pollTransmit, or for the socket to take them. */
   get buffered(): number {
     return this.#channels.buffered
+  }
+
+  /** Octets accepted for sending so far, sent or not. */
+  get appended(): number {
+    return this.#outbound.appended
+  }
+
+  /** Octets that wait to be handed over, or for the socket to take them. */
+  get unsent(): number {
+    return this.#outbound.size + this.#outbound.inFlight
   }
 
   /** Octets that the next calls of pollTransmit would hand over. */
@@ -115,11 +116,11 @@ export class ConnectionProtocol {
 
   get counts(): TrafficCounts {
     return {
-      framesSent: this.#outbound.frames + this.#heartbeatsSent,
+      framesSent: this.#outbound.frames + this.#outbound.heartbeats,
       framesReceived: this.#inbound.frames,
-      octetsSent: this.#octetsSent,
+      octetsSent: this.#outbound.taken,
       octetsReceived: this.#inbound.octets,
-      heartbeatsSent: this.#heartbeatsSent,
+      heartbeatsSent: this.#outbound.heartbeats,
       heartbeatsReceived: this.#inbound.heartbeats,
     }
   }
@@ -143,6 +144,7 @@ export class ConnectionProtocol {
     const framesBefore = this.#inbound.frames
     try {
       this.#inbound.receive(chunk)
+      this.#channels.expectReader()
     } catch (error) {
       this.#refusePeer(error)
     }
@@ -153,12 +155,15 @@ export class ConnectionProtocol {
   /** The transport ended (FIN), or failed with an error. */
   receiveEnd(now: number, error?: Error): void {
     this.#now = now
-    if (this.state !== 'closed') this.#life.finish(this.#lostTransport(error))
+    if (this.state === 'closed') return
+    this.#noteStall()
+    this.#life.finish(this.#lostTransport(error))
   }
 
   /** The socket has taken everything that pollTransmit gave. */
   handleWritten(now: number): void {
     this.#now = now
+    this.#outbound.noteWritten()
     this.#heartbeat?.noteWritten(now)
     if (this.#outbound.size === 0) this.#life.noteFlushed()
     this.#advance()
@@ -167,6 +172,7 @@ export class ConnectionProtocol {
   handleTimeout(now: number): void {
     this.#now = now
     this.#life.expire(now)
+    if (this.state === 'closed') return
     if (this.#heartbeat !== undefined && now >= this.#heartbeat.nextDeadline) this.#beat(this.#heartbeat)
     this.#channels.handleTimeout(now)
     this.#advance()
@@ -202,7 +208,7 @@ export class ConnectionProtocol {
   /** Puts a heartbeat in front of what goes next. False once the connection is closed, or not yet open. */
   sendHeartbeat(): boolean {
     if (!this.#life.opened || !this.#life.reads) return false
-    this.#leadWithHeartbeat()
+    this.#outbound.leadWithHeartbeat()
     return true
   }
 
@@ -229,11 +235,11 @@ export class ConnectionProtocol {
 
   /** The next octets for the socket, whole frames, or undefined. Ask again when they are written. */
   pollTransmit(now: number): Buffer[] | undefined {
+    if (this.state === 'closed') return undefined
     // After a stall of the event loop the peer waits for a sign of life: it goes before what the stall produced.
-    if (this.#outbound.size > 0 && this.#heartbeat?.isDue(now) === true) this.#leadWithHeartbeat()
-    const batch = this.#outbound.take()
+    if (this.#outbound.size > 0 && this.#heartbeat?.isDue(now) === true) this.#outbound.leadWithHeartbeat()
+    const batch = this.#life.takeOutbound()
     if (batch === undefined) return undefined
-    for (const octets of batch) this.#octetsSent += octets.length
     this.#heartbeat?.noteHandedOver(now)
     this.#advance()
     return batch
@@ -298,10 +304,11 @@ export class ConnectionProtocol {
       case 'connection.start':
         return this.#append(this.#handshake.answerStart(method.args, this.#now, this.#endpoint))
       case 'connection.secure':
-        return this.#append(this.#handshake.answerSecure(method.args))
+        return this.#append(this.#handshake.answerSecure(method.args, this.#now, this.#endpoint))
       case 'connection.tune':
         return this.#receiveTune(method.args)
       case 'connection.open-ok':
+        this.#heartbeat?.resumeReceiving(this.#now)
         return this.#emit({ type: 'opened' })
       case 'connection.close':
         return this.#receiveClose(method.args)
@@ -322,6 +329,8 @@ export class ConnectionProtocol {
     this.#outbound.frameMax = tune.frameMax
     this.#channels.channelMax = tune.channelMax
     this.#heartbeat = new Heartbeat(tune.heartbeat, this.#now)
+    // Up to Open-Ok the connect timeout judges: RabbitMQ refuses by silence first, and the phase is what explains it.
+    this.#heartbeat.pauseReceiving()
     for (const answer of answers) this.#append(answer)
   }
 
@@ -332,7 +341,7 @@ export class ConnectionProtocol {
     const reason = this.#life.opened
       ? told
       : { ...told, error: this.#handshake.refused(replyCode, replyText, this.#now, this.#endpoint) }
-    this.#life.endWith(this.reason ?? reason, { name: 'connection.close-ok', args: {} }, this.#now)
+    this.#life.endWith(reason, { name: 'connection.close-ok', args: {} }, this.#now)
   }
 
   /** The peer broke the protocol, or is no AMQP server at all. */
@@ -358,31 +367,20 @@ export class ConnectionProtocol {
   }
 
   #beat(heartbeat: Heartbeat): void {
-    const lagMs = heartbeat.lagAt(this.#now)
-    if (lagMs > heartbeat.intervalMs / 2) {
-      this.#stall = { lagMs, at: this.#now }
-      this.#emit({ type: 'stalled', lagMs })
-    }
+    this.#noteStall()
     if (heartbeat.tick(this.#now) === 'dead') {
-      this.#life.finish(
-        missedHeartbeat(heartbeat, this.#now, this.buffered, this.#recentStall(), this.#endpoint),
-      )
-    } else if (heartbeat.isDue(this.#now)) this.#leadWithHeartbeat()
+      this.#life.finish(missedHeartbeat(heartbeat, this.#now, this.buffered, this.#endpoint))
+    } else if (heartbeat.isDue(this.#now)) this.#outbound.leadWithHeartbeat()
   }
 
-  #leadWithHeartbeat(): void {
-    this.#outbound.leadWithHeartbeat()
-    this.#heartbeatsSent++
-  }
-
-  /** A stall that the peer may have taken for our death. */
-  #recentStall(): Stall | undefined {
-    const interval = this.#heartbeat?.intervalMs ?? 0
-    return this.#stall !== undefined && this.#now - this.#stall.at <= 2 * interval ? this.#stall : undefined
+  /** A stall of the event loop is told before what came of it. */
+  #noteStall(): void {
+    const stall = this.#heartbeat?.noteStall(this.#now)
+    if (stall !== undefined) this.#emit({ type: 'stalled', lagMs: stall.lagMs })
   }
 
   #lostTransport(error: Error | undefined): CloseReason {
-    const told = lostTransport(error, this.#recentStall(), this.#endpoint)
+    const told = lostTransport(error, this.#heartbeat?.recentStall(this.#now), this.#endpoint)
     if (this.#life.opened) return told
     return {
       ...told,

@@ -110,6 +110,8 @@ export const CONNECTION_TRANSITIONS: Readonly<Record<ConnectionState, Connection
   closed: { on: {}, otherwise: 'discard' },
 })
 
+for (const row of Object.values(CONNECTION_TRANSITIONS)) Object.freeze(Object.freeze(row).on)
+
 /** The state a trigger leads to, or what the trigger is when it leads to none. */
 export function nextConnectionState(
   state: ConnectionState,

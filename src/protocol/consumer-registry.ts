@@ -3,8 +3,8 @@
 
 export interface RegisteredConsumer {
   readonly consumerTag: string
-  /** The caller's token. */
-  readonly consumer: object
+  /** The caller's token; undefined when nobody has the consumer any more. */
+  readonly consumer: object | undefined
   readonly noAck: boolean
 }
 
@@ -30,6 +30,12 @@ export class ConsumerRegistry {
 
   get(consumerTag: string): RegisteredConsumer | undefined {
     return this.#consumers.get(consumerTag)
+  }
+
+  /** The consumer runs, or will, and nobody has it: its call was given up. */
+  disown(consumerTag: string): void {
+    const registered = this.#consumers.get(consumerTag)
+    if (registered !== undefined) this.#consumers.set(consumerTag, { ...registered, consumer: undefined })
   }
 
   /** Removes a consumer: cancelled by either side, or refused. */

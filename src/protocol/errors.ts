@@ -62,7 +62,10 @@ export class ConnectError extends AmqpError {
   }
 }
 
-/** The server refused the credentials (403), or ended the connection in the way it does when it refuses them. */
+/**
+ * The server refused the credentials (403). One that only hangs up where it would refuse them may be going down as well:
+ * that is a plain {@link ConnectError} with this as its hint.
+ */
 export class AuthenticationError extends ConnectError {
   override readonly code = 'AMQP_AUTHENTICATION'
 }
@@ -70,23 +73,23 @@ export class AuthenticationError extends ConnectError {
 /** The connection is closed; `reason` (and `cause`, when there is one) says why. */
 export class ConnectionClosedError extends AmqpError {
   override readonly code = 'AMQP_CONNECTION_CLOSED'
-  readonly reason: CloseReason
+  declare readonly reason: CloseReason
 
   constructor(reason: CloseReason, details: ErrorDetails = {}) {
     super(`connection ${describeReason(reason)}`, detailsOf(reason, details))
-    this.reason = reason
+    attachReason(this, reason)
   }
 }
 
 /** The channel is closed; `reason` says why. A channel ended by its connection carries the connection's reason. */
 export class ChannelClosedError extends AmqpError {
   override readonly code = 'AMQP_CHANNEL_CLOSED'
-  readonly reason: CloseReason
+  declare readonly reason: CloseReason
   readonly channelNumber: number
 
   constructor(reason: CloseReason, channelNumber: number, details: ErrorDetails = {}) {
     super(`channel ${channelNumber} ${describeReason(reason)}`, detailsOf(reason, details))
-    this.reason = reason
+    attachReason(this, reason)
     this.channelNumber = channelNumber
   }
 }
@@ -94,12 +97,12 @@ export class ChannelClosedError extends AmqpError {
 /** The consumer ended otherwise than by its own cancel or close; thrown by its iterator. */
 export class ConsumerClosedError extends AmqpError {
   override readonly code = 'AMQP_CONSUMER_CLOSED'
-  readonly reason: CloseReason
+  declare readonly reason: CloseReason
   readonly consumerTag: string
 
   constructor(reason: CloseReason, consumerTag: string, details: ErrorDetails = {}) {
     super(`consumer ${consumerTag} ${describeReason(reason)}`, detailsOf(reason, details))
-    this.reason = reason
+    attachReason(this, reason)
     this.consumerTag = consumerTag
   }
 }
@@ -209,12 +212,18 @@ export class BackpressureError extends AmqpError {
   readonly outcome = 'not-sent'
 }
 
+/** Not enumerable: what it says is in the message and in the cause, and printing an error should not say it three times. */
+function attachReason(error: AmqpError, reason: CloseReason): void {
+  Object.defineProperty(error, 'reason', { value: reason })
+}
+
 function detailsOf(reason: CloseReason, details: ErrorDetails): ErrorDetails {
   return {
     ...details,
-    cause: details.cause ?? reason.error,
+    cause: details.cause ?? reason.error ?? reason,
     replyCode: reason.code,
-    replyText: reason.text,
-    method: reason.method,
+    // Without a code the text is no reply but thump's own words, and they are in the message.
+    replyText: reason.code === undefined ? undefined : reason.text,
+    method: reason.method ?? details.method,
   }
 }

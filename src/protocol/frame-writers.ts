@@ -1,7 +1,15 @@
 // Commands -> whole frames: a method frame, and for a publish its content header frame too. Everything is written, and
 // thereby validated, before the first octet can leave; what throws is rolled back by the slab's owner.
 
-import { type ByteWriter, beginFrame, endFrame, FrameType, PROTOCOL_HEADER, Slab } from '../frames/index.js'
+import {
+  ByteWriter,
+  beginFrame,
+  endFrame,
+  FRAME_HEADER_SIZE,
+  FRAME_OVERHEAD,
+  FrameType,
+  PROTOCOL_HEADER,
+} from '../frames/index.js'
 import { CONTENT_CLASS_ID } from './content.js'
 import { writeMethod } from './method-codec.js'
 import type { Method } from './method-types.js'
@@ -69,16 +77,17 @@ export const copyPublish: Encode<Uint8Array> = (writer, _channelNumber, _frameMa
 
 /** Encodes a command now that goes out later, so that its arguments are validated where they were given. */
 export function encodeAhead<T>(encode: Encode<T>, channelNumber: number, frameMax: number, value: T): Buffer {
-  const writer = new Slab()
+  const writer = new ByteWriter()
   writer.begin()
   encode(writer, channelNumber, frameMax, value)
   return writer.written()
 }
 
-/** Property flags and list as they stand in a content header. */
-export function propertyOctetsOf(properties: PublishProperties): Buffer {
-  const writer = new Slab()
-  writer.begin()
-  writeProperties(writer, properties)
-  return writer.written()
+/** Octets of a content header's payload before the properties: class, weight, body size. */
+const FIXED_HEADER_SIZE = 12
+
+/** Property flags and list as they stand in an encoded basic.publish: encoding them again could give others. */
+export function propertyOctetsIn(publish: Buffer): Buffer {
+  const methodFrame = publish.readUInt32BE(FRAME_HEADER_SIZE - 4) + FRAME_OVERHEAD
+  return publish.subarray(methodFrame + FRAME_HEADER_SIZE + FIXED_HEADER_SIZE, publish.length - 1)
 }

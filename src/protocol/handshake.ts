@@ -2,8 +2,9 @@
 // goes away in the middle. RabbitMQ refuses most things here without a word: three seconds of silence, then a reset
 // (protocol headers, mechanisms, malformed responses, tuning). The phase is all there is to explain it by.
 
-import { type FieldTable, FRAME_MIN_SIZE } from '../frames/index.js'
+import { ArgumentError, type FieldTable, FRAME_MIN_SIZE, INITIAL_FRAME_MAX } from '../frames/index.js'
 import { AuthenticationError, ConnectError, type ConnectPhase, type ErrorDetails } from './errors.js'
+import { encodeAhead, encodeMethodFrame } from './frame-writers.js'
 import type { Method, MethodArgs, MethodOf } from './method-types.js'
 import { ReplyCode } from './reply-codes.js'
 import type { AuthMechanism } from './sasl.js'
@@ -71,26 +72,31 @@ export class Handshake {
       throw this.#error(what, `it offers ${offered.join(', ')}`, now, details)
     }
     this.#serverProperties = start.serverProperties
-    this.phase = 'tune'
-    const args = {
-      clientProperties: { ...clientProperties, capabilities: CAPABILITIES },
-      mechanism: auth.mechanism,
-      response: Buffer.from(auth.initialResponse()),
-      locale: 'en_US',
+    const respond = (): MethodOf<'connection.start-ok'> => {
+      const properties = { ...clientProperties, capabilities: CAPABILITIES }
+      const response = Buffer.from(auth.initialResponse())
+      const args = { clientProperties: properties, mechanism: auth.mechanism, response, locale: 'en_US' }
+      return { name: 'connection.start-ok', args }
     }
-    return { name: 'connection.start-ok', args }
+    const answer = this.#askMechanism(respond, now, details)
+    this.phase = 'tune'
+    return answer
   }
 
-  answerSecure({ challenge }: MethodArgs<'connection.secure'>): MethodOf<'connection.secure-ok'> {
+  answerSecure(
+    { challenge }: MethodArgs<'connection.secure'>,
+    now: number,
+    details: ErrorDetails,
+  ): MethodOf<'connection.secure-ok'> {
     const { auth } = this.#options
     if (auth.answer === undefined) {
-      throw new Violation(
-        ReplyCode.CommandInvalid,
-        `unexpected challenge for ${auth.mechanism}`,
-        'connection.secure',
-      )
+      const what = `unexpected challenge for ${auth.mechanism}`
+      throw new Violation(ReplyCode.CommandInvalid, what, 'connection.secure')
     }
-    return { name: 'connection.secure-ok', args: { response: Buffer.from(auth.answer(challenge)) } }
+    const respond = (): MethodOf<'connection.secure-ok'> => {
+      return { name: 'connection.secure-ok', args: { response: Buffer.from(auth.answer?.(challenge) ?? []) } }
+    }
+    return this.#askMechanism(respond, now, details)
   }
 
   /** Tune-Ok and Open leave together: nothing in between could change what is opened. */
@@ -117,20 +123,19 @@ export class Handshake {
   /** The server sent Connection.Close. */
   refused(replyCode: number, replyText: string, now: number, details: ErrorDetails): ConnectError {
     const what = `the server refused: ${replyCode} ${replyText}`
-    const { virtualHost } = this.#options
+    const told = { ...details, replyCode, replyText }
     if (this.phase === 'open') {
-      const hint = `check that the virtual host '${virtualHost}' exists and that the user may use it`
-      return this.#error(what, replyCode === ReplyCode.NotAllowed ? hint : undefined, now, details)
+      const hint = replyCode === ReplyCode.NotAllowed ? this.#hintOfVirtualHost() : undefined
+      return this.#error(what, hint, now, told)
     }
-    if (replyCode !== ReplyCode.AccessRefused) return this.#error(what, undefined, now, details)
+    if (replyCode !== ReplyCode.AccessRefused) return this.#error(what, undefined, now, told)
     const hint = "check username and password; RabbitMQ lets 'guest' in from its own host only"
-    return this.#error(what, hint, now, details, AuthenticationError)
+    return this.#error(what, hint, now, told, AuthenticationError)
   }
 
   /** The peer went away, or stayed silent, in the phase that is running. */
   failed(what: string, now: number, details: ErrorDetails): ConnectError {
-    const type = this.phase === 'tune' ? AuthenticationError : ConnectError
-    return this.#error(what, this.#hintOfPhase(), now, details, type)
+    return this.#error(what, this.#hintOfPhase(), now, details)
   }
 
   /** It is not an AMQP 0-9-1 server, or it breaks the protocol. */
@@ -138,8 +143,27 @@ export class Handshake {
     return this.#error(what, hint, now, details)
   }
 
+  /** The mechanism is the application's: what is wrong with its answer is no fault of the server's. */
+  #askMechanism<M extends Method>(respond: () => M, now: number, details: ErrorDetails): M {
+    try {
+      const answer = respond()
+      encodeAhead(encodeMethodFrame, 0, INITIAL_FRAME_MAX, answer as Method)
+      return answer
+    } catch (error) {
+      const failed = `the authentication mechanism ${this.#options.auth.mechanism} failed`
+      const what = error instanceof ArgumentError ? error.message : failed
+      throw this.#error(what, undefined, now, { ...details, cause: error })
+    }
+  }
+
+  #hintOfVirtualHost(): string {
+    const { virtualHost } = this.#options
+    const hint = `check that the virtual host '${virtualHost}' exists and that the user may use it`
+    return virtualHost === '' ? `${hint}; in a URI leave out the slash behind the host to get '/'` : hint
+  }
+
   #hintOfPhase(): string {
-    if (this.phase === 'start') return 'the broker may still be starting, or expect TLS: amqps://'
+    if (this.phase === 'start') return 'the broker may still be starting, or expect TLS'
     if (this.phase === 'tune') {
       return 'the server probably refused the credentials or the mechanism; it does so without saying why when it is old'
     }
@@ -159,6 +183,14 @@ export class Handshake {
     const message = `cannot connect to ${this.#options.address}: ${what}, waiting for ${AWAITED[this.phase]} after ${elapsed} ms`
     return new type(message, this.phase, hint, details)
   }
+}
+
+/**
+ * Whether it would fail at every other server of a cluster too, because this one has said so: credentials, virtual host. One
+ * that only hung up may be going down.
+ */
+export function failsEverywhere({ replyCode }: ConnectError): boolean {
+  return replyCode === ReplyCode.AccessRefused || replyCode === ReplyCode.NotAllowed
 }
 
 /** What each phase waits for, in words. */

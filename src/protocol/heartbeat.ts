@@ -13,6 +13,12 @@
 /** What looking at the clock showed. */
 export type Verdict = 'alive' | 'suspect' | 'dead'
 
+/** The event loop was late: by how much, and when that was noticed. */
+export interface Stall {
+  readonly lagMs: number
+  readonly at: number
+}
+
 /** Intervals of silence that are death. */
 const DEATH_INTERVALS = 2
 /** Intervals a frame may take from its first octet to its last. */
@@ -27,9 +33,10 @@ export class Heartbeat {
   #paused = false
   #backlog = false
   #suspected = false
+  #stall: Stall | undefined
   #wakeAt: number
 
-  /** Both directions count from Tune-Ok, as RabbitMQ's do. */
+  /** Counts from Tune-Ok, as RabbitMQ does. */
   constructor(intervalSeconds: number, now: number) {
     this.intervalMs = intervalSeconds * 1000
     this.#lastReceivedAt = now
@@ -82,9 +89,10 @@ export class Heartbeat {
    * interval left, enough for a live peer to beat twice.
    */
   noteSuspension(now: number): void {
+    if (this.intervalMs === 0) return
     this.#lastReceivedAt = Math.max(this.#lastReceivedAt, now - (DEATH_INTERVALS - 1) * this.intervalMs)
     if (this.#frameBegunAt !== undefined) this.#frameBegunAt = now
-    if (this.intervalMs !== 0) this.#wakeAt = now
+    this.#wakeAt = now
   }
 
   /** Reading stops on our side, so silence says nothing. */
@@ -104,12 +112,30 @@ export class Heartbeat {
     return Math.max(0, now - this.#wakeAt)
   }
 
-  /** Judges the peer and sets the next deadline. On `suspect` that deadline is now: look again after a poll phase. */
+  /** Whether the deadline is so long past that the event loop must have been blocked; then this is remembered. */
+  noteStall(now: number): Stall | undefined {
+    const lagMs = this.lagAt(now)
+    if (lagMs <= this.intervalMs / 2) return undefined
+    this.#stall = { lagMs, at: now }
+    return this.#stall
+  }
+
+  /** The last stall, if the peer may have taken it for our death. */
+  recentStall(now: number): Stall | undefined {
+    const stall = this.#stall
+    return stall !== undefined && now - stall.at <= DEATH_INTERVALS * this.intervalMs ? stall : undefined
+  }
+
+  /**
+   * Judges the peer and sets the next deadline. On `suspect` that deadline is now: look again after a poll phase. On
+   * `dead` there is none.
+   */
   tick(now: number): Verdict {
     if (this.intervalMs === 0) return 'alive'
     const verdict = this.#judge(now)
     this.#suspected = verdict === 'suspect'
-    this.#wakeAt = verdict === 'alive' ? this.#earliestDeadline(now) : now
+    if (verdict === 'alive') this.#wakeAt = this.#earliestDeadline(now)
+    else this.#wakeAt = verdict === 'suspect' ? now : Number.POSITIVE_INFINITY
     return verdict
   }
 

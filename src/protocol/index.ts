@@ -17,6 +17,7 @@ export { type CloseInitiator, type CloseReason, describeReason } from './close-r
 export { ConnectionProtocol, type ProtocolOptions } from './connection-protocol.js'
 export type { Content } from './content.js'
 export type { DeliveryState } from './delivery-ledger.js'
+export { checkShortstr, checkTable } from './encodable.js'
 export {
   AmqpError,
   AuthenticationError,
@@ -41,7 +42,7 @@ export {
 } from './errors.js'
 export type { ChannelLife, IncomingDelivery, ProtocolEvent, Settlement } from './events.js'
 export type { Publishing } from './frame-writers.js'
-export type { HandshakeOptions } from './handshake.js'
+export { failsEverywhere, type HandshakeOptions } from './handshake.js'
 export type { CallName, Method, MethodArgs, MethodOf, ReplyName } from './method-types.js'
 export { isPropertyName, type MessageProperties, type PublishProperties } from './properties.js'
 export type { ReturnedMessage } from './returned-message.js'

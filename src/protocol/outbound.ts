@@ -10,6 +10,7 @@
 // octet of a command has reached the socket as long as its position is not below `handedOver`.
 
 import {
+  ArgumentError,
   FRAME_END,
   FRAME_HEADER_SIZE,
   FRAME_OVERHEAD,
@@ -17,6 +18,7 @@ import {
   HEARTBEAT_FRAME,
   Slab,
   writeBodyFrames,
+  writeFrameHeader,
 } from '../frames/index.js'
 import type { Encode } from './frame-writers.js'
 
@@ -33,13 +35,17 @@ const FRAME_END_OCTET: Buffer = Buffer.from([FRAME_END])
 
 interface Chunk {
   readonly octets: Buffer
-  /** False inside a command that passes its body by reference: the next chunk belongs to it too. */
-  readonly endsCommand: boolean
+  /** Its length when it was accepted. */
+  readonly size: number
+  /** False inside a frame that passes its payload by reference: the next chunk belongs to it too. */
+  readonly endsFrame: boolean
 }
 
 interface BodyJob {
   readonly channelNumber: number
   readonly body: Buffer
+  /** Its length when it was accepted. */
+  readonly size: number
   offset: number
   /** Position behind its method and header frame: when these are gone the body may follow. */
   readonly startsAt: number
@@ -55,10 +61,13 @@ export class Outbound {
   #readyOctets = 0
   readonly #jobs = new Map<number, BodyJob>()
   #jobOctets = 0
+  #heartbeatLeads = false
   #heartbeats = 0
   #frames = 0
   #accepted = 0
   #handedOver = 0
+  #taken = 0
+  #written = 0
 
   constructor(frameMax: number) {
     this.frameMax = frameMax
@@ -66,9 +75,8 @@ export class Outbound {
 
   /** Octets that wait to be taken. */
   get size(): number {
-    return (
-      this.#readyOctets + this.#slab.appended + this.#jobOctets + this.#heartbeats * HEARTBEAT_FRAME.length
-    )
+    const leading = this.#heartbeatLeads ? HEARTBEAT_FRAME.length : 0
+    return this.#readyOctets + this.#slab.appended + this.#jobOctets + leading
   }
 
   /** Frames accepted so far, heartbeats left out. */
@@ -76,9 +84,29 @@ export class Outbound {
     return this.#frames
   }
 
+  /** Heartbeats taken so far. */
+  get heartbeats(): number {
+    return this.#heartbeats
+  }
+
   /** Commands with a lower position have left, or begun to. */
   get handedOver(): number {
     return this.#handedOver
+  }
+
+  /** Octets of everything that was accepted for sending so far, taken or not. */
+  get appended(): number {
+    return this.#taken + this.size
+  }
+
+  /** Octets of all batches so far. */
+  get taken(): number {
+    return this.#taken
+  }
+
+  /** Octets of the last batch, until the socket has them. */
+  get inFlight(): number {
+    return this.#taken - this.#written
   }
 
   /** Whether large bodies are on their way. */
@@ -124,9 +152,9 @@ export class Outbound {
     return position
   }
 
-  /** A heartbeat leads whatever goes next. */
+  /** A heartbeat leads whatever goes next; one says as much as several. */
   leadWithHeartbeat(): void {
-    this.#heartbeats++
+    this.#heartbeatLeads = true
   }
 
   /** Forgets everything that was not taken: the connection is ending. */
@@ -136,20 +164,31 @@ export class Outbound {
     this.#readyOctets = 0
     this.#jobs.clear()
     this.#jobOctets = 0
-    this.#heartbeats = 0
+    this.#heartbeatLeads = false
   }
 
   /** The next batch of whole frames, or undefined when nothing waits. */
   take(): Buffer[] | undefined {
     const batch: Buffer[] = []
-    for (; this.#heartbeats > 0; this.#heartbeats--) batch.push(HEARTBEAT_FRAME)
+    if (this.#heartbeatLeads) {
+      batch.push(HEARTBEAT_FRAME)
+      this.#heartbeatLeads = false
+      this.#heartbeats++
+    }
     this.#seal()
     // Neither small commands nor large bodies may starve the other.
     let room = BATCH_LIMIT - this.#takeReady(batch, this.#jobs.size > 0 ? BATCH_LIMIT / 2 : BATCH_LIMIT)
     for (let job = this.#nextJob(); job !== undefined && room > 0; job = this.#nextJob()) {
       room -= this.#takeFrame(batch, job)
     }
-    return batch.length === 0 ? undefined : batch
+    if (batch.length === 0) return undefined
+    for (const octets of batch) this.#taken += octets.length
+    return batch
+  }
+
+  /** The socket has all that was taken. */
+  noteWritten(): void {
+    this.#written = this.#taken
   }
 
   /** Writes one command whole or not at all; returns its length. */
@@ -180,39 +219,35 @@ export class Outbound {
     const limit = this.frameMax - FRAME_OVERHEAD
     for (let offset = 0; offset < body.length; offset += limit) {
       const piece = body.subarray(offset, offset + limit)
-      this.#appendOctets(bodyFrameHeader(channelNumber, piece.length))
+      this.#slab.begin()
+      writeFrameHeader(this.#slab, FrameType.Body, channelNumber, piece.length)
+      this.#slab.commit()
       this.#seal(false)
       this.#push(piece, false)
-      this.#accepted += piece.length
-      this.#appendOctets(FRAME_END_OCTET)
+      this.#push(FRAME_END_OCTET, true)
+      this.#accepted += piece.length + FRAME_OVERHEAD
       this.#frames++
     }
   }
 
-  #appendOctets(octets: Buffer): void {
-    this.#slab.begin()
-    this.#slab.bytes(octets)
-    this.#slab.commit()
-    this.#accepted += octets.length
-  }
-
   #beginJob(channelNumber: number, body: Buffer): void {
     const tail = new Slab()
-    this.#jobs.set(channelNumber, { channelNumber, body, offset: 0, startsAt: this.#accepted, tail })
+    const startsAt = this.#accepted
+    this.#jobs.set(channelNumber, { channelNumber, body, size: body.length, offset: 0, startsAt, tail })
     this.#jobOctets += body.length
   }
 
-  /** Moves what is in the slab to the chunks; the last of them ends a command or not. */
-  #seal(endsCommand = true): void {
+  /** Moves what is in the slab to the chunks; the last of them ends a frame or not. */
+  #seal(endsFrame = true): void {
     if (this.#slab.appended === 0) return
     const sealed = this.#slab.take()
     sealed.forEach((octets, index) => {
-      this.#push(octets, endsCommand || index < sealed.length - 1)
+      this.#push(octets, endsFrame || index < sealed.length - 1)
     })
   }
 
-  #push(octets: Buffer, endsCommand: boolean): void {
-    this.#ready.push({ octets, endsCommand })
+  #push(octets: Buffer, endsFrame: boolean): void {
+    this.#ready.push({ octets, size: octets.length, endsFrame })
     this.#readyOctets += octets.length
   }
 
@@ -220,9 +255,10 @@ export class Outbound {
     let taken = 0
     let count = 0
     for (const chunk of this.#ready) {
-      if (taken >= limit && this.#ready[count - 1]?.endsCommand === true) break
+      if (taken >= limit && this.#ready[count - 1]?.endsFrame === true) break
+      expectIntact(chunk.octets, chunk.size)
       batch.push(chunk.octets)
-      taken += chunk.octets.length
+      taken += chunk.size
       count++
     }
     this.#ready.splice(0, count)
@@ -239,14 +275,15 @@ export class Outbound {
   }
 
   #takeFrame(batch: Buffer[], job: BodyJob): number {
-    const size = Math.min(this.frameMax - FRAME_OVERHEAD, JOB_FRAME_LIMIT, job.body.length - job.offset)
+    expectIntact(job.body, job.size)
+    const size = Math.min(this.frameMax - FRAME_OVERHEAD, JOB_FRAME_LIMIT, job.size - job.offset)
     const header = bodyFrameHeader(job.channelNumber, size)
     batch.push(header, job.body.subarray(job.offset, job.offset + size), FRAME_END_OCTET)
     job.offset += size
     this.#frames++
     this.#jobOctets -= size
     this.#jobs.delete(job.channelNumber)
-    if (job.offset < job.body.length) this.#jobs.set(job.channelNumber, job)
+    if (job.offset < job.size) this.#jobs.set(job.channelNumber, job)
     else this.#releaseTail(job)
     return size + FRAME_OVERHEAD
   }
@@ -259,6 +296,12 @@ export class Outbound {
       this.#jobOctets -= octets.length
     }
   }
+}
+
+/** What is passed by reference is still the application's; an ArrayBuffer that was transferred away has no octets. */
+function expectIntact(octets: Buffer, size: number): void {
+  if (octets.length === size) return
+  throw new ArgumentError('body', 'must stay as it is until its promise settles: its octets are gone')
 }
 
 /** The octets in front of a body that is not copied. */

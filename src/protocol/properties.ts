@@ -1,6 +1,9 @@
 // The basic content properties (spec 4.2.6.1, class basic): fourteen of them behind a flags short, high bit first.
 // On receipt they are validated by walking over them and built only when somebody reads them: most consumers never
 // look at most properties.
+//
+// The two lowest flags belong to no property. Bit 0 announces another flags short, but RabbitMQ ignores it and hands such a
+// message on as it came: one that is refused here would close the connection again with each redelivery.
 
 import {
   ArgumentError,
@@ -69,8 +72,6 @@ const PROPERTIES: readonly (readonly [PropertyName, PropertyDomain])[] = Object.
 ])
 
 const HIGHEST_FLAG = 0x8000
-/** Bit 0 announces another flags short; basic has too few properties to need one, and RabbitMQ never reads it. */
-const UNASSIGNED_FLAGS = 0x0003
 
 /** Writes flags and property list. Throws an ArgumentError that names the property, `headers.a.b[2]`. */
 export function writeProperties(writer: ByteWriter, properties: PublishProperties): void {
@@ -97,7 +98,7 @@ const PROPERTY_NAMES: ReadonlySet<string> = new Set(PROPERTIES.map(([name]) => n
 
 /** Walks over flags and property list without building anything; a FrameError when they do not end where they should. */
 export function skipProperties(reader: ByteReader): void {
-  const flags = readFlags(reader)
+  const flags = reader.short()
   let flag = HIGHEST_FLAG
   for (const [, domain] of PROPERTIES) {
     if ((flags & flag) !== 0) SKIP[domain](reader)
@@ -111,7 +112,7 @@ export function skipProperties(reader: ByteReader): void {
 export function readProperties(octets: Buffer): MessageProperties {
   const reader = new ByteReader()
   reader.reset(octets, 0, octets.length)
-  const flags = readFlags(reader)
+  const flags = reader.short()
   const properties: MessageProperties = {}
   let flag = HIGHEST_FLAG
   for (const [name, domain] of PROPERTIES) {
@@ -124,18 +125,11 @@ export function readProperties(octets: Buffer): MessageProperties {
 /** Property octets of a message without properties. */
 export const NO_PROPERTIES: Buffer = Buffer.from([0, 0])
 
-function readFlags(reader: ByteReader): number {
-  const flags = reader.short()
-  if ((flags & UNASSIGNED_FLAGS) !== 0)
-    throw new FrameError(501, 'content property flags beyond those of class basic')
-  return flags
-}
-
 const WRITE: Record<PropertyDomain, (writer: ByteWriter, value: unknown, path: string) => void> = {
   shortstr: (writer, value, path) => writer.shortstr(value as string, path),
   table: (writer, value, path) => writeTable(writer, value as FieldTable, path),
   octet: (writer, value, path) => writer.octet(value as number, path),
-  timestamp: (writer, value, path) => writer.longlong(secondsOf(value, path), path),
+  timestamp: (writer, value, path) => writer.timestamp(value as Date | number | bigint, path),
   expiration: (writer, value, path) => writer.shortstr(expirationOf(value, path), path),
 }
 
@@ -153,13 +147,6 @@ const SKIP: Record<PropertyDomain, (reader: ByteReader) => void> = {
   octet: reader => reader.skip(1),
   timestamp: reader => reader.skip(8),
   expiration: reader => reader.skip(reader.octet()),
-}
-
-function secondsOf(value: unknown, path: string): number | bigint {
-  if (!(value instanceof Date)) return value as number | bigint
-  const milliseconds = value.getTime()
-  if (Number.isNaN(milliseconds)) throw new ArgumentError(path, 'must be a valid Date')
-  return Math.floor(milliseconds / 1000)
 }
 
 /** RabbitMQ answers 406 to anything but a non-negative integer, after the message was sent: refuse it here. */

@@ -14,22 +14,30 @@ export interface MandatoryPublish<R> {
 }
 
 export class Returns<R, P extends MandatoryPublish<R>> {
-  readonly #outstanding = new Set<P>()
+  /** By what is cheap to compare. Those that were returned are not in it any more. */
+  readonly #outstanding = new Map<string, Set<P>>()
 
   add(publish: P): void {
-    this.#outstanding.add(publish)
+    const key = keyOf(publish)
+    const alike = this.#outstanding.get(key)
+    if (alike === undefined) this.#outstanding.set(key, new Set([publish]))
+    else alike.add(publish)
   }
 
   /** The publish is confirmed, or its channel is gone. */
   delete(publish: P): void {
-    this.#outstanding.delete(publish)
+    const key = keyOf(publish)
+    const alike = this.#outstanding.get(key)
+    alike?.delete(publish)
+    if (alike?.size === 0) this.#outstanding.delete(key)
   }
 
   /** Attaches what came back to the publish it belongs to. False when it belongs to none. */
-  assign(returned: R, message: Omit<MandatoryPublish<R>, 'returned'>): boolean {
-    for (const publish of this.#outstanding) {
-      if (publish.returned === undefined && isSame(publish, message)) {
+  assign(returned: R, message: Message): boolean {
+    for (const publish of this.#outstanding.get(keyOf(message)) ?? []) {
+      if (publish.body.equals(message.body) && publish.propertyOctets.equals(message.propertyOctets)) {
         publish.returned = returned
+        this.delete(publish)
         return true
       }
     }
@@ -37,14 +45,8 @@ export class Returns<R, P extends MandatoryPublish<R>> {
   }
 }
 
-function isSame(
-  a: Omit<MandatoryPublish<unknown>, 'returned'>,
-  b: Omit<MandatoryPublish<unknown>, 'returned'>,
-): boolean {
-  return (
-    a.exchange === b.exchange &&
-    a.routingKey === b.routingKey &&
-    a.body.equals(b.body) &&
-    a.propertyOctets.equals(b.propertyOctets)
-  )
+type Message = Omit<MandatoryPublish<unknown>, 'returned'>
+
+function keyOf({ exchange, routingKey, body }: Message): string {
+  return `${body.length} ${exchange.length} ${exchange} ${routingKey}`
 }
