@@ -95,7 +95,7 @@ export class Consumer implements AsyncIterable<Delivery> {
       next: () => this.#pull(),
       return: async () => {
         const closed = this.cancel()
-        this.#inbox.drain()
+        if (this.#noAck) this.#inbox.drain()
         await closed
         return { done: true, value: undefined }
       },

@@ -1,12 +1,10 @@
 // Commands that wait for their turn on a channel, in program order. It knows their size and when each stops waiting, and
 // nothing else of them.
 //
-// Deadlines of the publishes come in order, and so do those of the calls. As long as only one kind waits, looking for what
-// has expired therefore ends at the first that has not: two hundred thousand publishes that age out one by one must not
-// cost a walk over all of them each.
+// Publishes age alike, and so do calls. As long as deadlines come in order, looking for what has expired therefore ends at
+// the first that has not: two hundred thousand publishes that age out one by one must not cost a walk over all of them each.
 
 export interface QueuedCommand {
-  readonly kind: 'call' | 'publish'
   /** What it counts for in `maxBuffered`. */
   readonly octets: number
   /** When it stops waiting. */
@@ -17,7 +15,9 @@ export class CommandQueue<C extends QueuedCommand> {
   #commands: (C | undefined)[] = []
   #head = 0
   #octets = 0
-  #calls = 0
+  /** Whether no deadline is before that of a command in front of it. */
+  #isOrdered = true
+  #lastDeadline = Number.NEGATIVE_INFINITY
 
   get isEmpty(): boolean {
     return this.#head === this.#commands.length
@@ -34,16 +34,17 @@ export class CommandQueue<C extends QueuedCommand> {
   }
 
   get nextDeadline(): number {
-    if (this.#isOfOneKind) return this.first?.deadline ?? Number.POSITIVE_INFINITY
+    if (this.#isOrdered) return this.first?.deadline ?? Number.POSITIVE_INFINITY
     let deadline = Number.POSITIVE_INFINITY
     for (const command of this.#waiting()) deadline = Math.min(deadline, command.deadline)
     return deadline
   }
 
   push(command: C): void {
+    this.#isOrdered = this.isEmpty || (this.#isOrdered && command.deadline >= this.#lastDeadline)
+    this.#lastDeadline = command.deadline
     this.#commands.push(command)
     this.#octets += command.octets
-    if (command.kind === 'call') this.#calls++
   }
 
   shift(): C | undefined {
@@ -51,7 +52,6 @@ export class CommandQueue<C extends QueuedCommand> {
     if (command === undefined) return undefined
     this.#commands[this.#head++] = undefined
     this.#octets -= command.octets
-    if (command.kind === 'call') this.#calls--
     // Array.shift moves every element of an array this long; a moving head with a rare cut does not.
     if (this.#head * 2 > this.#commands.length) {
       this.#commands = this.#commands.slice(this.#head)
@@ -63,7 +63,7 @@ export class CommandQueue<C extends QueuedCommand> {
   /** Removes and returns what has waited too long, in order. */
   expire(now: number): C[] {
     const expired: C[] = []
-    if (this.#isOfOneKind) {
+    if (this.#isOrdered) {
       while (this.first !== undefined && this.first.deadline <= now) expired.push(this.shift() as C)
       return expired
     }
@@ -79,12 +79,7 @@ export class CommandQueue<C extends QueuedCommand> {
     this.#commands = []
     this.#head = 0
     this.#octets = 0
-    this.#calls = 0
     return commands
-  }
-
-  get #isOfOneKind(): boolean {
-    return this.#calls === 0 || this.#calls === this.#commands.length - this.#head
   }
 
   *#waiting(): Generator<C> {

@@ -1,0 +1,101 @@
+import { once } from 'node:events'
+import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net'
+import { expect } from 'chai'
+import { AwakeTime, systemClock } from '../../src/connection/clock.js'
+import { VirtualClock } from '../support/virtual-clock.js'
+
+describe('AwakeTime', () => {
+  let clock: VirtualClock
+  let time: AwakeTime
+
+  beforeEach(() => {
+    clock = new VirtualClock()
+    time = new AwakeTime(clock)
+  })
+
+  it('is the monotonic clock as long as both clocks go alike', () => {
+    clock.stall(5_000)
+    expect(time.noticeJump()).to.equal(false)
+    expect(time.now()).to.equal(clock.now())
+  })
+
+  it('adds a forward jump of the wall clock, when it notices it', () => {
+    const before = time.now()
+    clock.sleep(60_000)
+    expect(time.now()).to.equal(before)
+    expect(time.noticeJump()).to.equal(true)
+    expect(time.now()).to.equal(before + 60_000)
+    expect(time.noticeJump(), 'the same jump again').to.equal(false)
+    expect(time.now()).to.equal(before + 60_000)
+  })
+
+  it('takes less than a second for an adjustment', () => {
+    const before = time.now()
+    clock.sleep(999)
+    expect(time.noticeJump()).to.equal(false)
+    clock.sleep(999)
+    expect(time.noticeJump(), 'the second adjustment').to.equal(false)
+    expect(time.now()).to.equal(before)
+  })
+
+  it('never goes back: a wall clock that is set back changes nothing', () => {
+    const before = time.now()
+    clock.sleep(-3_600_000)
+    expect(time.noticeJump()).to.equal(false)
+    expect(time.now()).to.equal(before)
+    clock.sleep(2_000)
+    expect(time.noticeJump(), 'a sleep after that').to.equal(true)
+    expect(time.now()).to.equal(before + 2_000)
+  })
+
+  it('adds up several sleeps', () => {
+    const before = time.now()
+    for (let night = 0; night < 3; night++) {
+      clock.sleep(1_000)
+      expect(time.noticeJump()).to.equal(true)
+    }
+    expect(time.now()).to.equal(before + 3_000)
+  })
+})
+
+describe('systemClock', () => {
+  it('never goes back, and has the time of day', () => {
+    const before = systemClock.now()
+    expect(systemClock.now()).to.be.at.least(before)
+    expect(Math.abs(systemClock.wallTime() - Date.now())).to.be.below(1_000)
+  })
+
+  it('calls back once after the delay, unless it is cancelled', async () => {
+    const called: string[] = []
+    systemClock.startTimer(() => called.push('cancelled'), 1).cancel()
+    await new Promise<void>(resolve => {
+      systemClock.startTimer(() => called.push('first'), 2)
+      systemClock.startTimer(resolve, 20)
+    })
+    expect(called).to.deep.equal(['first'])
+  })
+
+  it('calls back after the sockets were read, unless it is cancelled', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const socket = createConnection((server.address() as AddressInfo).port, '127.0.0.1')
+    const [peer] = (await once(server, 'connection')) as [Socket]
+    const story: string[] = []
+    socket.on('data', () => story.push('data'))
+    await new Promise<void>(resolve => {
+      systemClock.startTimer(() => {
+        // A timer that runs while octets wait in the socket.
+        peer.write('x')
+        systemClock.afterPoll(() => story.push('cancelled')).cancel()
+        systemClock.afterPoll(() => {
+          story.push('after the poll')
+          resolve()
+        })
+      }, 10)
+    })
+    expect(story).to.deep.equal(['data', 'after the poll'])
+    socket.destroy()
+    peer.destroy()
+    server.close()
+  })
+})

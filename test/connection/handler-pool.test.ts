@@ -1,0 +1,162 @@
+import { expect } from 'chai'
+import type { DeliveryHandler } from '../../src/connection/channel-options.js'
+import { Delivery } from '../../src/connection/delivery.js'
+import { type HandlerPolicy, HandlerPool } from '../../src/connection/handler-pool.js'
+import type { Settlement } from '../../src/protocol/index.js'
+import { expectWarning } from '../support/invariants/index.js'
+import { FakeLife } from '../support/peer/fake-life.js'
+
+describe('HandlerPool', () => {
+  let life: FakeLife
+  let errors: unknown[]
+  let idle: number
+
+  beforeEach(() => {
+    life = new FakeLife()
+    errors = []
+    idle = 0
+  })
+
+  function poolOf(handler: DeliveryHandler, policy: Partial<HandlerPolicy> = {}): HandlerPool {
+    const full = { concurrency: 10, autoSettle: true, onError: 'requeue-once', ...policy } as const
+    return new HandlerPool(
+      handler,
+      full,
+      error => errors.push(error),
+      () => idle++,
+    )
+  }
+
+  function delivery(redelivered = false): Delivery {
+    return new Delivery(life.incoming({ redelivered }), () => {})
+  }
+
+  /** What became of one delivery that was run. */
+  async function settlementsOf(pool: HandlerPool, redelivered = false): Promise<readonly Settlement[]> {
+    const before = idle
+    pool.run(delivery(redelivered))
+    while (idle === before) await Promise.resolve()
+    return life.settlements
+  }
+
+  const fail: DeliveryHandler = () => {
+    throw new Error('handler failed')
+  }
+
+  it('acknowledges when the handler has returned, or its promise has resolved', async () => {
+    expect(await settlementsOf(poolOf(() => 'done'))).to.deep.equal([{ kind: 'ack', multiple: false }])
+    let resolve = (): void => {}
+    const pool = poolOf(
+      () =>
+        new Promise<void>(done => {
+          resolve = done
+        }),
+    )
+    const settled = settlementsOf(pool)
+    expect(life.settlements).to.have.length(1)
+    resolve()
+    expect(await settled).to.have.length(2)
+  })
+
+  it('leaves alone what the handler has settled', async () => {
+    const pool = poolOf(received => received.reject())
+    expect(await settlementsOf(pool)).to.deep.equal([{ kind: 'reject', requeue: false }])
+  })
+
+  it('settles nothing without autoSettle', async () => {
+    expect(await settlementsOf(poolOf(() => 'done', { autoSettle: false }))).to.deep.equal([])
+  })
+
+  it('leaves room for as many as the concurrency', async () => {
+    const resolves: (() => void)[] = []
+    const pool = poolOf(() => new Promise<void>(resolve => resolves.push(resolve)), { concurrency: 2 })
+    expect(pool.hasRoom).to.equal(true)
+    pool.run(delivery())
+    expect(pool.hasRoom).to.equal(true)
+    const second = settlementsOf(pool)
+    expect(pool.hasRoom).to.equal(false)
+    resolves.pop()?.()
+    await second
+    expect(pool.hasRoom).to.equal(true)
+    const first = settlementsOf(poolOf(() => {}))
+    resolves.pop()?.()
+    await first
+  })
+
+  const failures: [what: string, handler: DeliveryHandler][] = [
+    ['throws', fail],
+    ['rejects', async () => fail(delivery())],
+  ]
+  for (const [what, handler] of failures) {
+    it(`requeues once by default when the handler ${what}, and rejects the second time`, async () => {
+      expect(await settlementsOf(poolOf(handler), false)).to.deep.equal([
+        { kind: 'nack', requeue: true, multiple: false },
+      ])
+      expect((await settlementsOf(poolOf(handler), true)).at(-1)).to.deep.equal({
+        kind: 'nack',
+        requeue: false,
+        multiple: false,
+      })
+      expect(errors.map(String)).to.deep.equal(['Error: handler failed', 'Error: handler failed'])
+    })
+  }
+
+  const actions = [
+    ['reject', [{ kind: 'nack', requeue: false, multiple: false }]],
+    ['requeue', [{ kind: 'nack', requeue: true, multiple: false }]],
+    ['leave', []],
+  ] as const
+  for (const [action, settlements] of actions) {
+    it(`does as onError says: ${action}`, async () => {
+      expect(await settlementsOf(poolOf(fail, { onError: action }), true)).to.deep.equal(settlements)
+    })
+
+    it(`does as a function given as onError says: ${action}`, async () => {
+      const seen: unknown[] = []
+      const onError: HandlerPolicy['onError'] = (error, failed) => {
+        seen.push(String(error), failed instanceof Delivery)
+        return action
+      }
+      expect(await settlementsOf(poolOf(fail, { onError }))).to.deep.equal(settlements)
+      expect(seen).to.deep.equal(['Error: handler failed', true])
+    })
+  }
+
+  it('keeps what the handler itself has done before it failed', async () => {
+    const pool = poolOf(received => {
+      received.ack()
+      throw new Error('after the ack')
+    })
+    expect(await settlementsOf(pool)).to.deep.equal([{ kind: 'ack', multiple: false }])
+    expect(errors).to.have.length(1)
+  })
+
+  it('requeues once, with a warning, when onError itself throws', async () => {
+    expectWarning(/a consumer's onError threw: Error: onError is broken/)
+    const onError = (): never => {
+      throw new Error('onError is broken')
+    }
+    expect(await settlementsOf(poolOf(fail, { onError }))).to.deep.equal([
+      { kind: 'nack', requeue: true, multiple: false },
+    ])
+  })
+
+  it('requeues once, with a warning, when onError answers something that is no action', async () => {
+    expectWarning(/a consumer's onError .*must be one of requeue-once, reject, requeue, leave/)
+    const onError = (async () => 'reject') as unknown as HandlerPolicy['onError']
+    expect(await settlementsOf(poolOf(fail, { onError }))).to.deep.equal([
+      { kind: 'nack', requeue: true, multiple: false },
+    ])
+  })
+
+  it('tells of a handler that fails with anything at all', async () => {
+    for (const thrown of [undefined, null, 0, 'text', Object.create(null)]) {
+      await settlementsOf(
+        poolOf(() => {
+          throw thrown
+        }),
+      )
+      expect(errors.at(-1)).to.equal(thrown)
+    }
+  })
+})

@@ -1,0 +1,82 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { CommandQueue, type QueuedCommand } from '../../src/protocol/command-queue.js'
+
+type Step =
+  | { readonly push: keyof typeof PATIENCE; readonly octets: number }
+  | 'shift'
+  | 'drain'
+  | { readonly wait: number }
+
+/** How long each kind waits. Nobody waits for a publish on a plain channel. */
+const PATIENCE = { call: 20, publish: 30, plain: Number.POSITIVE_INFINITY }
+
+describe('CommandQueue', () => {
+  it('is empty at first', () => {
+    const queue = new CommandQueue()
+    expect(queue.isEmpty).to.equal(true)
+    expect(queue.octets).to.equal(0)
+    expect(queue.first).to.equal(undefined)
+    expect(queue.shift()).to.equal(undefined)
+    expect(queue.expire(Number.MAX_VALUE)).to.deep.equal([])
+    expect(queue.nextDeadline).to.equal(Number.POSITIVE_INFINITY)
+  })
+
+  it('behaves like an array, whatever waits, expires and goes', () => {
+    const step: fc.Arbitrary<Step> = fc.oneof(
+      { weight: 5, arbitrary: fc.record({ push: fc.constant('publish' as const), octets: fc.nat(1000) }) },
+      { weight: 1, arbitrary: fc.record({ push: fc.constant('plain' as const), octets: fc.nat(1000) }) },
+      { weight: 2, arbitrary: fc.record({ push: fc.constant('call' as const), octets: fc.nat(1000) }) },
+      { weight: 3, arbitrary: fc.constant('shift' as const) },
+      { weight: 2, arbitrary: fc.record({ wait: fc.nat(12) }) },
+      { weight: 1, arbitrary: fc.constant('drain' as const) },
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 150 }), steps => {
+        const queue = new CommandQueue<QueuedCommand>()
+        let model: QueuedCommand[] = []
+        let now = 0
+        for (const next of steps) {
+          if (next === 'shift') {
+            expect(queue.shift()).to.equal(model.shift())
+          } else if (next === 'drain') {
+            expect(queue.drain()).to.deep.equal(model)
+            model = []
+          } else if ('push' in next) {
+            const command = { octets: next.octets, deadline: now + PATIENCE[next.push] }
+            queue.push(command)
+            model.push(command)
+          } else {
+            now += next.wait
+            expect(queue.expire(now)).to.deep.equal(model.filter(command => command.deadline <= now))
+            model = model.filter(command => command.deadline > now)
+          }
+          expect(queue.first).to.equal(model[0])
+          expect(queue.isEmpty).to.equal(model.length === 0)
+          expect(queue.octets).to.equal(model.reduce((sum, { octets }) => sum + octets, 0))
+          expect(queue.nextDeadline).to.equal(Math.min(...model.map(command => command.deadline)))
+        }
+      }),
+    )
+  })
+
+  it('keeps no command that has gone', () => {
+    const queue = new CommandQueue<QueuedCommand>()
+    for (let index = 0; index < 10; index++) queue.push({ octets: index, deadline: index })
+    queue.shift()
+    expect(queue.drain().map(command => command.octets)).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8, 9])
+  })
+
+  it('takes a hundred thousand commands from its head, and lets as many expire one by one, in linear time', () => {
+    const queue = new CommandQueue<QueuedCommand>()
+    const count = 100_000
+    for (let index = 0; index < count; index++) queue.push({ octets: 1, deadline: index })
+    for (let index = 0; index < count / 2; index++) {
+      if (queue.shift()?.deadline !== index) expect.fail('out of order')
+    }
+    for (let now = count / 2; now < count; now++) {
+      if (queue.expire(now).length !== 1 || queue.nextDeadline <= now) expect.fail('not expired in order')
+    }
+    expect(queue.isEmpty).to.equal(true)
+  })
+})

@@ -1,0 +1,103 @@
+import { expect } from 'chai'
+import { ArgumentError } from '../../src/frames/index.js'
+import {
+  copyMethodFrame,
+  copyPublish,
+  type Encode,
+  encodeAhead,
+  encodeContentHeader,
+  encodeMethodFrame,
+  encodeProtocolHeader,
+  encodePublish,
+  type Publishing,
+  propertyOctetsIn,
+} from '../../src/protocol/frame-writers.js'
+import type { PublishProperties } from '../../src/protocol/properties.js'
+import { toHex } from '../support/hex.js'
+
+const FRAME_MAX = 4096
+
+function written<T>(encode: Encode<T>, channelNumber: number, value: T): { hex: string; frames: number } {
+  let frames = -1
+  const counting: Encode<T> = (...parameters) => {
+    frames = encode(...parameters)
+    return frames
+  }
+  return { hex: toHex(encodeAhead(counting, channelNumber, FRAME_MAX, value)), frames }
+}
+
+const PUBLISHING: Publishing = {
+  exchange: '',
+  routingKey: 'q',
+  mandatory: true,
+  properties: {},
+  body: Buffer.from('abc'),
+}
+const PUBLISH_FRAMES = '0100010000000a003c0028000000017101ce0200010000000e003c000000000000000000030000ce'
+
+describe('encodeProtocolHeader', () => {
+  it('writes what a client begins with, which is no frame', () => {
+    expect(written(encodeProtocolHeader, 0, undefined)).to.deep.equal({ hex: '414d515000000901', frames: 0 })
+  })
+})
+
+describe('encodeMethodFrame', () => {
+  it('writes one frame', () => {
+    const close = written(encodeMethodFrame, 1, { name: 'channel.close-ok', args: {} })
+    expect(close).to.deep.equal({ hex: '0100010000000400140029ce', frames: 1 })
+  })
+
+  it('refuses a method that does not fit one frame', () => {
+    const args = {
+      queue: 'q',
+      exchange: 'x',
+      routingKey: '',
+      noWait: false,
+      arguments: { a: 'x'.repeat(5000) },
+    }
+    expect(() => written(encodeMethodFrame, 1, { name: 'queue.bind', args }))
+      .to.throw(ArgumentError, 'queue.bind must fit one frame')
+      .with.property('path', 'queue.bind')
+  })
+})
+
+describe('encodePublish', () => {
+  it('writes method and header frame, and leaves the body to the outbound', () => {
+    expect(written(encodePublish, 1, PUBLISHING)).to.deep.equal({ hex: PUBLISH_FRAMES, frames: 2 })
+  })
+
+  it('refuses properties that do not fit one frame, by their name', () => {
+    const properties = { headers: { a: 'x'.repeat(5000) } }
+    expect(() => written(encodePublish, 1, { ...PUBLISHING, properties }))
+      .to.throw(ArgumentError)
+      .with.property('path', 'properties')
+  })
+})
+
+describe('encodeContentHeader', () => {
+  it('writes class, weight, body size and properties', () => {
+    const content = { properties: { contentType: 'a/b', deliveryMode: 2 }, body: Buffer.from('abc') }
+    expect(written(encodeContentHeader, 1, content)).to.deep.equal({
+      hex: '02000100000013003c00000000000000000003900003612f6202ce',
+      frames: 1,
+    })
+  })
+})
+
+describe('what was encoded ahead', () => {
+  it('is copied as it is and counted as the frames it is', () => {
+    const ahead = encodeAhead(encodePublish, 1, FRAME_MAX, PUBLISHING)
+    expect(written(copyPublish, 1, ahead)).to.deep.equal({ hex: PUBLISH_FRAMES, frames: 2 })
+    const method = encodeAhead(encodeMethodFrame, 1, FRAME_MAX, { name: 'channel.open', args: {} })
+    expect(written(copyMethodFrame, 1, method)).to.deep.equal({ hex: toHex(method), frames: 1 })
+  })
+})
+
+describe('propertyOctetsIn', () => {
+  it('gives flags and list as they stand in the header of an encoded publish', () => {
+    const octetsOf = (properties: PublishProperties): string =>
+      toHex(propertyOctetsIn(encodeAhead(encodePublish, 1, FRAME_MAX, { ...PUBLISHING, properties })))
+    expect(octetsOf({ contentType: 'a/b', deliveryMode: 2 })).to.equal('900003612f6202')
+    expect(octetsOf({})).to.equal('0000')
+  })
+})

@@ -1,0 +1,243 @@
+import { inspect } from 'node:util'
+import { expect } from 'chai'
+import { ArgumentError, type FieldTable } from '../../src/frames/index.js'
+import { AuthenticationError, ConnectError } from '../../src/protocol/errors.js'
+import { failsEverywhere, Handshake, type HandshakeOptions } from '../../src/protocol/handshake.js'
+import type { MethodArgs } from '../../src/protocol/method-types.js'
+import { plain } from '../../src/protocol/sasl.js'
+import { Violation } from '../../src/protocol/violation.js'
+
+const DETAILS = { connectionName: 'orders', localPort: 54_321 }
+const TUNE = { channelMax: 2047, frameMax: 131_072, heartbeat: 60 }
+
+const OPTIONS: HandshakeOptions = {
+  address: 'broker:5672',
+  auth: plain('guest', 'hunter2'),
+  virtualHost: '/orders',
+  clientProperties: { product: 'test', capabilities: 'nonsense' },
+  tune: { heartbeat: 20 },
+}
+
+function start(mechanisms = 'AMQPLAIN PLAIN', versionMinor = 9): MethodArgs<'connection.start'> {
+  return {
+    versionMajor: 0,
+    versionMinor,
+    serverProperties: { product: 'RabbitMQ' },
+    mechanisms: Buffer.from(mechanisms),
+    locales: Buffer.from('en_US'),
+  }
+}
+
+/** A handshake that has come to this phase. */
+function handshakeIn(phase: 'start' | 'tune' | 'open', options: Partial<HandshakeOptions> = {}): Handshake {
+  const handshake = new Handshake({ ...OPTIONS, ...options }, 1000)
+  if (phase !== 'start') handshake.answerStart(start(), 1100, DETAILS)
+  if (phase === 'open') handshake.answerTune(TUNE)
+  return handshake
+}
+
+function thrownBy(act: () => unknown): ConnectError {
+  try {
+    act()
+  } catch (error) {
+    expect(error).to.be.instanceOf(ConnectError)
+    return error as ConnectError
+  }
+  throw new Error('nothing was thrown')
+}
+
+describe('Handshake.answerStart', () => {
+  it('answers with the properties, our capabilities, the mechanism and its first response', () => {
+    const handshake = handshakeIn('start')
+    const { name, args } = handshake.answerStart(start(), 1100, DETAILS)
+    expect(name).to.equal('connection.start-ok')
+    expect(args).to.include({ mechanism: 'PLAIN', locale: 'en_US' })
+    expect(args.response.toString()).to.equal('\0guest\0hunter2')
+    expect(args.clientProperties['product']).to.equal('test')
+    expect(handshake.phase).to.equal('tune')
+    expect(handshake.serverProperties).to.deep.equal({ product: 'RabbitMQ' })
+  })
+
+  it('declares as capabilities, in a table of booleans, what is implemented', () => {
+    const { args } = handshakeIn('start').answerStart(start(), 1100, DETAILS)
+    const capabilities = args.clientProperties['capabilities'] as FieldTable
+    expect(capabilities).to.include({
+      authentication_failure_close: true,
+      consumer_cancel_notify: true,
+      'connection.blocked': true,
+      publisher_confirms: true,
+    })
+    expect(Object.values(capabilities).every(capability => capability === true)).to.equal(true)
+  })
+
+  it('refuses a mechanism that is not offered, and names those that are', () => {
+    const error = thrownBy(() => handshakeIn('start').answerStart(start('EXTERNAL ANONYMOUS'), 1250, DETAILS))
+    expect(error).to.include({ phase: 'start', hint: 'it offers EXTERNAL, ANONYMOUS', ...DETAILS })
+    expect(error.message).to.equal(
+      'cannot connect to broker:5672: the server does not offer the authentication mechanism PLAIN, ' +
+        'waiting for Connection.Start after 250 ms (it offers EXTERNAL, ANONYMOUS)',
+    )
+  })
+
+  it('takes no mechanism for offered whose name only begins alike', () => {
+    expect(() => handshakeIn('start').answerStart(start('PLAINER XPLAIN'), 1100, DETAILS)).to.throw(
+      ConnectError,
+    )
+  })
+
+  it('refuses another version than 0-9', () => {
+    const error = thrownBy(() => handshakeIn('start').answerStart(start('PLAIN', 8), 1100, DETAILS))
+    expect(error.message).to.include('the server starts AMQP 0-8 instead of 0-9')
+  })
+
+  it('blames the mechanism when it fails, and shows no secret', () => {
+    const cause = new Error('no token')
+    const failing = {
+      mechanism: 'PLAIN',
+      initialResponse: (): Uint8Array => {
+        throw cause
+      },
+    }
+    const handshake = handshakeIn('start', { auth: failing })
+    const error = thrownBy(() => handshake.answerStart(start(), 1100, DETAILS))
+    expect(error.message).to.include('the authentication mechanism PLAIN failed')
+    expect(error.cause).to.equal(cause)
+  })
+
+  it('refuses what does not fit the first frame by its name, and shows no secret', () => {
+    const handshake = handshakeIn('start', { auth: plain('guest', 'hunter2'.repeat(2000)) })
+    const error = thrownBy(() => handshake.answerStart(start(), 1100, DETAILS))
+    expect(error.message).to.include('connection.start-ok must fit one frame')
+    expect(error.cause).to.be.instanceOf(ArgumentError)
+    expect(inspect(error, { depth: 10, showHidden: true })).not.to.include('hunter2')
+  })
+})
+
+describe('Handshake.answerSecure', () => {
+  it('asks the mechanism', () => {
+    const auth = {
+      mechanism: 'PLAIN',
+      initialResponse: () => Buffer.from('guest'),
+      answer: (challenge: Uint8Array) => Buffer.from(`${Buffer.from(challenge)}? guest`),
+    }
+    const handshake = handshakeIn('tune', { auth })
+    const challenge = Buffer.from('Please tell me your password')
+    const { name, args } = handshake.answerSecure({ challenge }, 1200, DETAILS)
+    expect(name).to.equal('connection.secure-ok')
+    expect(args.response.toString()).to.equal('Please tell me your password? guest')
+    expect(handshake.phase).to.equal('tune')
+  })
+
+  it('takes a challenge to a mechanism that expects none for a violation (503)', () => {
+    expect(() => handshakeIn('tune').answerSecure({ challenge: Buffer.alloc(1) }, 1200, DETAILS))
+      .to.throw(Violation)
+      .with.property('replyCode', 503)
+  })
+})
+
+describe('Handshake.answerTune', () => {
+  it('answers with Tune-Ok and Open together', () => {
+    const handshake = handshakeIn('tune')
+    expect(handshake.tune).to.equal(undefined)
+    const { tune, answers } = handshake.answerTune(TUNE)
+    expect(tune).to.deep.equal({ ...TUNE, heartbeat: 20 })
+    expect(handshake.tune).to.equal(tune)
+    expect(answers).to.deep.equal([
+      { name: 'connection.tune-ok', args: { ...TUNE, heartbeat: 20 } },
+      { name: 'connection.open', args: { virtualHost: '/orders' } },
+    ])
+    expect(handshake.phase).to.equal('open')
+  })
+
+  for (const frameMax of [1, 8, 4095]) {
+    it(`refuses a server whose frames have at most ${frameMax} octets (502)`, () => {
+      expect(() => handshakeIn('tune').answerTune({ ...TUNE, frameMax }))
+        .to.throw(Violation)
+        .with.property('replyCode', 502)
+    })
+  }
+
+  it('accepts 4096 octets, and no limit', () => {
+    expect(handshakeIn('tune').answerTune({ ...TUNE, frameMax: 4096 }).tune.frameMax).to.equal(4096)
+    expect(handshakeIn('tune').answerTune({ ...TUNE, frameMax: 0 }).tune.frameMax).to.equal(131_072)
+  })
+})
+
+describe('Handshake.refused', () => {
+  it('takes 403 after Start-Ok for refused credentials', () => {
+    const error = handshakeIn('tune').refused(403, 'ACCESS_REFUSED - Login was refused', 1300, DETAILS)
+    expect(error).to.be.instanceOf(AuthenticationError)
+    expect(error).to.include({ phase: 'tune', replyCode: 403 })
+    expect(error.message).to.equal(
+      'cannot connect to broker:5672: the server refused: 403 ACCESS_REFUSED - Login was refused, waiting for ' +
+        "Connection.Tune after 300 ms (check username and password; RabbitMQ lets 'guest' in from its own host only)",
+    )
+  })
+
+  it('takes 530 after Open for a refused virtual host', () => {
+    const error = handshakeIn('open').refused(530, 'NOT_ALLOWED - vhost', 1300, DETAILS)
+    expect(error).not.to.be.instanceOf(AuthenticationError)
+    expect(error.hint).to.include("virtual host '/orders'")
+    expect(error.message).to.include('waiting for Connection.Open-Ok')
+  })
+
+  it('explains an empty virtual host by the slash in the URI', () => {
+    const error = handshakeIn('open', { virtualHost: '' }).refused(530, 'NOT_ALLOWED', 1300, DETAILS)
+    expect(error.hint).to.include('leave out the slash')
+  })
+
+  it('has no hint for what it cannot explain', () => {
+    expect(handshakeIn('open').refused(541, 'INTERNAL_ERROR', 1300, DETAILS).hint).to.equal(undefined)
+    expect(handshakeIn('tune').refused(541, 'INTERNAL_ERROR', 1300, DETAILS).hint).to.equal(undefined)
+  })
+})
+
+describe('Handshake.failed', () => {
+  const phases: readonly (readonly [phase: 'start' | 'tune' | 'open', waiting: string, hint: RegExp])[] = [
+    ['start', 'Connection.Start', /still be starting, or expect TLS/],
+    ['tune', 'Connection.Tune', /refused the credentials or the mechanism/],
+    ['open', 'Connection.Open-Ok', /channelMax 2047, frameMax 131072, heartbeat 20; .* at least 8192/],
+  ]
+  for (const [phase, waiting, hint] of phases) {
+    it(`explains an end in the phase ${phase} by what it waited for`, () => {
+      const error = handshakeIn(phase).failed('read ECONNRESET', 4200, DETAILS)
+      expect(error.phase).to.equal(phase)
+      expect(error.message).to.include(
+        `cannot connect to broker:5672: read ECONNRESET, waiting for ${waiting} after 3200 ms (`,
+      )
+      expect(error.hint).to.match(hint)
+      expect(error).not.to.be.instanceOf(AuthenticationError)
+    })
+  }
+
+  it('shows no password in any error', () => {
+    for (const phase of ['start', 'tune', 'open'] as const) {
+      const error = handshakeIn(phase).failed('the peer ended the connection', 1300, DETAILS)
+      expect(inspect(error, { depth: 10, showHidden: true })).not.to.include('hunter2')
+    }
+  })
+})
+
+describe('Handshake.broken', () => {
+  it('says what the peer is, with its hint', () => {
+    const error = handshakeIn('start').broken(
+      'an HTTP server answered',
+      'the management port?',
+      1010,
+      DETAILS,
+    )
+    expect(error.message).to.equal(
+      'cannot connect to broker:5672: an HTTP server answered, waiting for Connection.Start after 10 ms ' +
+        '(the management port?)',
+    )
+  })
+})
+
+describe('failsEverywhere', () => {
+  it('takes refused credentials and virtual hosts for final, and nothing that only ended', () => {
+    expect(failsEverywhere(handshakeIn('tune').refused(403, '', 0, {}))).to.equal(true)
+    expect(failsEverywhere(handshakeIn('open').refused(530, '', 0, {}))).to.equal(true)
+    expect(failsEverywhere(handshakeIn('open').refused(541, '', 0, {}))).to.equal(false)
+    expect(failsEverywhere(handshakeIn('tune').failed('read ECONNRESET', 0, {}))).to.equal(false)
+  })
+})

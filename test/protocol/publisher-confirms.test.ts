@@ -1,0 +1,161 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { PublisherConfirms, type UnconfirmedPublish } from '../../src/protocol/publisher-confirms.js'
+import { grows } from '../support/invariants/index.js'
+
+function publish(deadline = Number.POSITIVE_INFINITY): UnconfirmedPublish {
+  return { token: {}, exchange: '', routingKey: '', position: 0, deadline, abandoned: false }
+}
+
+/** The same by brute force: a map from tag to publish. */
+class NaiveConfirms {
+  readonly #outstanding = new Map<number, UnconfirmedPublish>()
+  nextTag = 1
+
+  add(entry: UnconfirmedPublish): void {
+    this.#outstanding.set(this.nextTag++, entry)
+  }
+
+  settle(deliveryTag: number, multiple: boolean): UnconfirmedPublish[] {
+    const isCovered = (tag: number): boolean =>
+      multiple ? deliveryTag === 0 || tag <= deliveryTag : tag === deliveryTag
+    // A tag that was never given out covers nothing: it is a mistake, not a promise.
+    if (deliveryTag >= this.nextTag) return []
+    const settled = [...this.#outstanding].filter(([tag]) => isCovered(tag))
+    for (const [tag] of settled) this.#outstanding.delete(tag)
+    return settled.map(([, entry]) => entry)
+  }
+
+  expire(now: number): UnconfirmedPublish[] {
+    const waiting = [...this.#outstanding.values()].filter(entry => !entry.abandoned)
+    return waiting.filter(entry => entry.deadline <= now)
+  }
+
+  get waiting(): UnconfirmedPublish[] {
+    return [...this.#outstanding.values()].filter(entry => !entry.abandoned)
+  }
+}
+
+type Step =
+  | { readonly kind: 'publish' }
+  | { readonly kind: 'settle'; readonly back: number; readonly multiple: boolean }
+  | { readonly kind: 'wait'; readonly ms: number }
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.constant({ kind: 'publish' as const }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('settle' as const),
+      // Counted back from the newest, and a little beyond it.
+      back: fc.oneof(fc.integer({ min: -2, max: 12 }), fc.constant(Number.POSITIVE_INFINITY)),
+      multiple: fc.boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.nat(40) }) },
+)
+
+describe('PublisherConfirms', () => {
+  it('agrees with a map, whatever is confirmed, repeated, unknown or overdue', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 300 }), steps => {
+        const confirms = new PublisherConfirms()
+        const naive = new NaiveConfirms()
+        const settled = new Set<UnconfirmedPublish>()
+        let now = 0
+        for (const next of steps) {
+          expect(confirms.nextTag).to.equal(naive.nextTag)
+          if (next.kind === 'publish') {
+            const entry = publish(now + 50)
+            confirms.add(entry)
+            naive.add(entry)
+          } else if (next.kind === 'settle') {
+            const deliveryTag = Math.max(0, naive.nextTag - next.back)
+            const expected = naive.settle(deliveryTag, next.multiple)
+            const actual = confirms.settle(deliveryTag, next.multiple)
+            // Abandoned ones may have been forgotten already.
+            const isWaiting = ({ abandoned }: UnconfirmedPublish): boolean => !abandoned
+            expect(actual.filter(isWaiting)).to.deep.equal(expected.filter(isWaiting))
+            for (const entry of actual) {
+              expect(settled.has(entry), 'settled twice').to.equal(false)
+              settled.add(entry)
+            }
+          } else {
+            now += next.ms
+            const expected = naive.expire(now)
+            expect(confirms.expire(now)).to.deep.equal(expected)
+            expect(expected.every(({ abandoned }) => abandoned)).to.equal(true)
+          }
+          const { waiting } = naive
+          expect(confirms.outstanding).to.be.at.least(waiting.length)
+          if (waiting.length === 0 && next.kind === 'wait') expect(confirms.outstanding).to.equal(0)
+          expect(confirms.nextDeadline).to.equal(waiting[0]?.deadline ?? Number.POSITIVE_INFINITY)
+        }
+        const rest = confirms.drain().filter(({ abandoned }) => !abandoned)
+        expect(rest).to.deep.equal(naive.waiting)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('settles as RabbitMQ was seen to confirm: out of order, single and multiple', () => {
+    const confirms = new PublisherConfirms()
+    const entries = Array.from({ length: 7 }, () => publish())
+    for (const entry of entries) confirms.add(entry)
+    const tagsOf = (settled: UnconfirmedPublish[]): number[] =>
+      settled.map(entry => entries.indexOf(entry) + 1)
+    expect(tagsOf(confirms.settle(3, false))).to.deep.equal([3])
+    expect(tagsOf(confirms.settle(6, true))).to.deep.equal([1, 2, 4, 5, 6])
+    expect(tagsOf(confirms.settle(6, true))).to.deep.equal([])
+    expect(confirms.outstanding).to.equal(1)
+    expect(tagsOf(confirms.settle(0, true))).to.deep.equal([7])
+    expect(confirms.outstanding).to.equal(0)
+  })
+
+  it('takes tag 0 without multiple, and tags that were never given out, for nothing', () => {
+    const confirms = new PublisherConfirms()
+    confirms.add(publish())
+    expect(confirms.settle(0, false)).to.deep.equal([])
+    expect(confirms.settle(2, true)).to.deep.equal([])
+    expect(confirms.settle(Number.MAX_SAFE_INTEGER, false)).to.deep.equal([])
+    expect(confirms.outstanding).to.equal(1)
+  })
+
+  it('keeps the tag of a publish that was given up, for those behind it', () => {
+    const confirms = new PublisherConfirms()
+    const [first, second] = [publish(10), publish(20)]
+    confirms.add(first)
+    confirms.add(second)
+    expect(confirms.expire(10)).to.deep.equal([first])
+    expect(confirms.nextTag).to.equal(3)
+    expect(confirms.settle(1, false), 'too late').to.deep.equal([])
+    expect(confirms.settle(2, false)).to.deep.equal([second])
+  })
+
+  it('counts on after everything was given back', () => {
+    const confirms = new PublisherConfirms()
+    confirms.add(publish())
+    confirms.add(publish())
+    confirms.drain()
+    expect(confirms.nextTag).to.equal(3)
+    expect(confirms.outstanding).to.equal(0)
+    expect(confirms.settle(0, true)).to.deep.equal([])
+  })
+
+  it('holds on to nothing that was settled', async () => {
+    const confirms = new PublisherConfirms()
+    let tag = 0
+    const publishAndConfirm = () => {
+      for (let count = 0; count < 100; count++) {
+        confirms.add(publish())
+        tag++
+        if (tag % 3 === 0) confirms.settle(tag, false)
+      }
+      // One is always outstanding, so that the ring never becomes empty.
+      confirms.settle(tag - 1, true)
+    }
+    await grows(publishAndConfirm, { times: 1000, maxOctets: 500_000 })
+    expect(confirms.nextTag).to.equal(tag + 1)
+    expect(confirms.outstanding).to.be.at.most(1)
+  })
+})
