@@ -6,8 +6,11 @@
 
 import { NO_OCTETS } from './constants.js'
 import { FrameError } from './frame-error.js'
+import { NameCache } from './name-cache.js'
 
 const TWO_POW_32 = 2 ** 32
+/** For all readers: names are the same on every connection of a process. */
+const NAMES = new NameCache()
 const REPLACEMENT_CHARACTER = '\ufffd'
 
 export class ByteReader {
@@ -42,6 +45,17 @@ export class ByteReader {
    */
   copySince(position: number): Buffer {
     return Buffer.from(this.#buffer.subarray(position, this.#at))
+  }
+
+  /** Whether what is left is exactly these octets; if it is, it is read. */
+  matches(octets: Buffer): boolean {
+    const at = this.#at
+    if (this.#end - at !== octets.length) return false
+    for (let index = 0; index < octets.length; index++) {
+      if (octets[index] !== this.#buffer[at + index]) return false
+    }
+    this.#at = this.#end
+    return true
   }
 
   skip(octets: number): void {
@@ -124,7 +138,9 @@ export class ByteReader {
 
   /** Invalid UTF-8 becomes U+FFFD: RabbitMQ lets it pass in properties and routing keys. */
   shortstr(): string {
-    return this.#text(this.octet())
+    const length = this.octet()
+    const at = this.#advance(length)
+    return NAMES.textOf(this.#buffer, at, at + length)
   }
 
   /** A copy of the octets, in memory of its own: a slice of the shared pool would keep 8 KiB alive. */

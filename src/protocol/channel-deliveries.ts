@@ -50,8 +50,10 @@ export class ChannelDeliveries {
 
   /** A delivery to a consumer has come. */
   deliver(life: ChannelLife, args: MethodArgs<'basic.deliver'>, content: Content): void {
-    const { consumer, noAck } = this.#consumerOf(args.consumerTag)
-    const delivery = this.accept({ life, content, noAck, ...args })
+    const { consumerTag, deliveryTag, redelivered, exchange, routingKey } = args
+    const { consumer, noAck } = this.#consumerOf(consumerTag)
+    const incoming = { life, consumerTag, deliveryTag, redelivered, exchange, routingKey, noAck, content }
+    const delivery = this.accept(incoming)
     if (consumer === undefined) this.giveBack(delivery)
     else this.#link.emit({ type: 'delivered', consumer, delivery })
   }

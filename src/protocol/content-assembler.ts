@@ -31,6 +31,7 @@ export class ContentAssembler<M> {
   #phase: Phase = 'idle'
   #method: M | undefined
   #propertyOctets: Buffer = NO_PROPERTIES
+  #lastPropertyOctets: Buffer = NO_PROPERTIES
   #body: Buffer = NO_OCTETS
   #bodySize = 0
   #received = 0
@@ -64,7 +65,7 @@ export class ContentAssembler<M> {
     }
     const bodySize = reader.longlong()
     if (typeof bodySize === 'bigint') throw new FrameError(501, 'body size beyond 2^53')
-    this.#propertyOctets = copyProperties(reader)
+    this.#propertyOctets = this.#keepProperties(reader)
     this.#bodySize = bodySize
     this.#received = 0
     this.#oversized = bodySize > this.#maxMessageSize
@@ -93,6 +94,16 @@ export class ContentAssembler<M> {
     return frameComplete && received === this.#bodySize ? this.#finish(this.#body) : undefined
   }
 
+  /** Validates the properties and copies their octets, unless they are those of the message before. */
+  #keepProperties(reader: ByteReader): Buffer {
+    if (!reader.matches(this.#lastPropertyOctets)) {
+      const { position } = reader
+      skipProperties(reader)
+      this.#lastPropertyOctets = reader.copySince(position)
+    }
+    return this.#lastPropertyOctets
+  }
+
   #reserve(size: number): void {
     if (size <= this.#body.length) return
     const larger = Buffer.allocUnsafeSlow(
@@ -113,11 +124,4 @@ export class ContentAssembler<M> {
     this.#propertyOctets = NO_PROPERTIES
     return assembled
   }
-}
-
-/** Validates the properties, then copies their octets: the frame is only borrowed. */
-function copyProperties(reader: ByteReader): Buffer {
-  const { position } = reader
-  skipProperties(reader)
-  return reader.position - position === NO_PROPERTIES.length ? NO_PROPERTIES : reader.copySince(position)
 }

@@ -75,26 +75,28 @@ const HIGHEST_FLAG = 0x8000
 
 /** Writes flags and property list. Throws an ArgumentError that names the property, `headers.a.b[2]`. */
 export function writeProperties(writer: ByteWriter, properties: PublishProperties): void {
-  const flagsAt = writer.reserve(2)
   let flags = 0
-  let flag = HIGHEST_FLAG
-  for (const [name, domain] of PROPERTIES) {
-    const value = properties[name]
-    if (value !== undefined) {
-      flags |= flag
-      WRITE[domain](writer, value, name)
-    }
-    flag >>>= 1
+  // Only those that are there: asking for all fourteen by name took a fifth of the time of a publish.
+  for (const name in properties) {
+    if (properties[name as PropertyName] !== undefined) flags |= FLAGS.get(name) ?? 0
   }
-  writer.patchShort(flagsAt, flags)
+  writer.short(flags)
+  for (let left = flags; left !== 0; ) {
+    const index = Math.clz32(left) - Math.clz32(HIGHEST_FLAG)
+    const [name, domain] = PROPERTIES[index] as (typeof PROPERTIES)[number]
+    WRITE[domain](writer, properties[name], name)
+    left &= ~(HIGHEST_FLAG >>> index)
+  }
 }
 
 /** Whether a name is one of the fourteen, to refuse misspelt ones. */
 export function isPropertyName(name: string): boolean {
-  return PROPERTY_NAMES.has(name)
+  return FLAGS.has(name)
 }
 
-const PROPERTY_NAMES: ReadonlySet<string> = new Set(PROPERTIES.map(([name]) => name))
+const FLAGS: ReadonlyMap<string, number> = new Map(
+  PROPERTIES.map(([name], index) => [name, HIGHEST_FLAG >>> index]),
+)
 
 /** Walks over flags and property list without building anything; a FrameError when they do not end where they should. */
 export function skipProperties(reader: ByteReader): void {

@@ -138,6 +138,17 @@ describe('ByteReader', () => {
     expect(reader.remaining).to.equal(1)
   })
 
+  it('reads what is left when it is exactly the octets expected, and nothing otherwise', () => {
+    const reader = readerOf(hex`01020304`)
+    reader.octet()
+    for (const other of [hex`0203`, hex`02030405`, hex`020305`, hex``]) {
+      expect(reader.matches(other)).to.equal(false)
+      expect(reader.remaining).to.equal(3)
+    }
+    expect(reader.matches(hex`020304`)).to.equal(true)
+    expect(reader.remaining).to.equal(0)
+  })
+
   describe('when narrowed', () => {
     it('reads up to the inner end, then on to the outer one', () => {
       const reader = readerOf(hex`0102030405`)

@@ -123,6 +123,17 @@ describe('ContentAssembler', () => {
     )
   })
 
+  it('gives every content its own properties, also when they are those of the one before', () => {
+    const reception = new Reception()
+    const [first, second] = [hex`9000 03612f62 02`, hex`9000 03612f63 02`]
+    for (const properties of [first, first, hex`0000`, second, first, second, second]) {
+      reception.assembler.begin('deliver')
+      reception.receive(headerFrame(0, properties))
+    }
+    const types = reception.assembled.map(({ content }) => content?.properties.contentType)
+    expect(types).to.deep.equal(['a/b', 'a/b', undefined, 'a/c', 'a/b', 'a/c', 'a/c'])
+  })
+
   it('does not end before the frame-end of its last body frame was seen', () => {
     const reception = new Reception()
     reception.assembler.begin('deliver')

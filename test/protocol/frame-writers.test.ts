@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import fc from 'fast-check'
 import { ArgumentError } from '../../src/frames/index.js'
 import {
   copyMethodFrame,
@@ -81,6 +82,20 @@ describe('encodeContentHeader', () => {
       hex: '02000100000013003c00000000000000000003900003612f6202ce',
       frames: 1,
     })
+  })
+})
+
+describe('encodePublish, written by hand,', () => {
+  it('gives the octets that the method table gives', () => {
+    const name = fc.string({ maxLength: 60 })
+    fc.assert(
+      fc.property(name, name, fc.boolean(), (exchange, routingKey, mandatory) => {
+        const byHand = written(encodePublish, 7, { ...PUBLISHING, exchange, routingKey, mandatory }).hex
+        const args = { exchange, routingKey, mandatory, immediate: false }
+        const byTable = written(encodeMethodFrame, 7, { name: 'basic.publish', args }).hex
+        expect(byHand.startsWith(byTable)).to.equal(true)
+      }),
+    )
   })
 })
 

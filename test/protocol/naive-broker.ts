@@ -65,7 +65,10 @@ export class NaiveBroker {
   /** Takes what has come on a channel, up to one call, and answers that. */
   work(pick: number): void {
     const [number, channel] = this.#pick(pick)
-    if (channel === undefined) return
+    if (channel !== undefined) this.#workOn(number, channel)
+  }
+
+  #workOn(number: number, channel: BrokerChannel): void {
     for (let next = channel.inbox.shift(); next !== undefined; next = channel.inbox.shift()) {
       if (this.#take(number, channel, next)) return
     }
@@ -144,7 +147,7 @@ export class NaiveBroker {
     if (method.name === 'basic.publish') this.arrived.push(method.args.routingKey)
     channel.inbox.push(received)
     // The end of a channel is not held up by what came before.
-    if (channel.state === 'closing') this.work([...this.#channels.keys()].indexOf(channelNumber))
+    while (channel.state === 'closing' && channel.inbox.length > 0) this.#workOn(channelNumber, channel)
   }
 
   /** Whether a call was answered. */

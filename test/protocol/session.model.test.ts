@@ -378,7 +378,7 @@ const ordinary: readonly fc.WeightedArbitrary<Step>[] = [
     weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('wait' as const),
-      ms: fc.constantFrom(1, 1000, 6000, 21_000, 31_000),
+      ms: fc.oneof({ weight: 3, arbitrary: fc.nat(3000) }, { weight: 1, arbitrary: fc.nat(31_000) }),
     }),
   },
   { weight: 3, arbitrary: stepOf('block', 'unblock', 'stopReading', 'read', 'heartbeat') },
