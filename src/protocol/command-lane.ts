@@ -209,6 +209,12 @@ export class CommandLane {
     return this.#outstanding !== undefined && isExclusive(nameOf(this.#outstanding))
   }
 
+  /** Whether a call of several steps has still some to send: what was issued after it comes after all of them. */
+  get #isMidCall(): boolean {
+    const call = this.#outstanding
+    return call !== undefined && !call.abandoned && call.step < call.steps.length - 1
+  }
+
   #enqueue(command: Command): void {
     this.#queue.push(command)
     this.#link.noteQueued(this.#channel.number, command.octets)
@@ -227,6 +233,7 @@ export class CommandLane {
       outbound.size < limits.highWaterMark &&
       !outbound.isBusy(this.#channel.number) &&
       !this.#isHeldUp &&
+      !this.#isMidCall &&
       this.#publisher.unconfirmed < this.#channel.maxUnconfirmed
     )
   }

@@ -282,4 +282,27 @@ describe('publish', () => {
     expect(errors[0]?.message).to.match(/may or may not have arrived: closed by the transport/)
     expect(errors[3]?.message).to.match(/was not sent: closed by the transport/)
   })
+
+  it('says that it was not sent of what stood in line for the socket', async () => {
+    await begin({ highWaterMark: 64 * 1024 * 1024 })
+    const channel = await session.connection.openChannel({ confirm: true })
+    session.peer.socket.pause()
+    const publishes = Array.from({ length: 400 }, () => channel.publish('e', 'k', Buffer.alloc(50_000)))
+    let sent = -1
+    await until(5_000, 'a standstill', async () => {
+      const before = sent
+      sent = session.connection.stats.octetsSent
+      await new Promise(resolve => setTimeout(resolve, 30))
+      return before === sent
+    })
+    session.peer.socket.destroy()
+    const outcomes = await Promise.all(
+      publishes.map(async publish => (await rejectionOf(publish, UnconfirmedError)).outcome),
+    )
+    const unknown = outcomes.indexOf('not-sent')
+    expect(unknown).to.be.within(1, 399)
+    expect(outcomes.slice(unknown).every(outcome => outcome === 'not-sent')).to.equal(true)
+    // What was given to the socket, and the message that was on its way into it.
+    expect(unknown).to.be.at.most(Math.ceil(session.connection.stats.octetsSent / 50_000))
+  })
 })

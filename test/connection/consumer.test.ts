@@ -60,6 +60,19 @@ async function settled(): Promise<void> {
   await (await session.connection.openChannel()).close()
 }
 
+/** Makes a call on the channel that the peer does not answer, nor the cancels that come. */
+async function callOutstanding(): Promise<{ channelNumber: number }> {
+  for (const name of ['queue.declare', 'basic.cancel'] as const) session.peer.leave(name)
+  const call = session.peer.expect('queue.declare')
+  void channel.queueDeclare('other')
+  return await call
+}
+
+function answerDeclare(channelNumber: number): void {
+  const args = { queue: 'other', messageCount: 0, consumerCount: 0 }
+  session.peer.send(channelNumber, { name: 'queue.declare-ok', args })
+}
+
 function textOf(delivery: Delivery | undefined): string {
   return String(delivery?.body)
 }
@@ -307,6 +320,36 @@ describe('Consumer, iterated over', () => {
     expect(cancels).to.equal(1)
   })
 
+  it('hands nothing back before the broker has cancelled, and then everything, also what came in between', async () => {
+    const consumer = await consume()
+    const iterator = consumer[Symbol.asyncIterator]()
+    const { channelNumber } = await callOutstanding()
+    deliver(consumer, 'a', 'b')
+    await settled()
+    const cancelled = consumer.cancel()
+    const next = nextOf(iterator)
+    deliver(consumer, 'c')
+    await settled()
+    expect(settlements, 'while the cancel waits for its turn').to.deep.equal([])
+    const cancel = session.peer.expect('basic.cancel')
+    answerDeclare(channelNumber)
+    await cancel
+    deliver(consumer, 'd')
+    await settled()
+    expect(settlements, 'while the cancel is not answered').to.deep.equal([])
+    const { consumerTag } = consumer
+    session.peer.send(channelNumber, { name: 'basic.cancel-ok', args: { consumerTag } })
+    expect(await within(2_000, 'the cancel', cancelled)).to.deep.equal({ by: 'client' })
+    expect(await next).to.equal('done')
+    await settled()
+    expect(settlements).to.deep.equal([
+      'nack 1 requeue',
+      'nack 2 requeue',
+      'nack 3 requeue',
+      'nack 4 requeue',
+    ])
+  })
+
   it('can be cancelled when its channel, or its connection, is gone already', async () => {
     const consumer = await consume()
     closeByServer()
@@ -452,6 +495,28 @@ describe('Consumer, with a handler', () => {
     expect(work.begun).to.deep.equal(['a'])
   })
 
+  it('begins nothing more once it is cancelled, and hands back what came when the broker has cancelled', async () => {
+    const work = new Work()
+    const consumer = await channel.consume('q', { concurrency: 2 }, work.handle)
+    const { channelNumber } = await callOutstanding()
+    deliver(consumer, 'a')
+    await settled()
+    const cancelled = consumer.cancel()
+    deliver(consumer, 'b', 'c')
+    await settled()
+    work.end('a')
+    await settlementsAre('ack 1')
+    expect(work.begun).to.deep.equal(['a'])
+    const cancel = session.peer.expect('basic.cancel')
+    answerDeclare(channelNumber)
+    await cancel
+    const { consumerTag } = consumer
+    session.peer.send(channelNumber, { name: 'basic.cancel-ok', args: { consumerTag } })
+    await within(2_000, 'the cancel', cancelled)
+    await settlementsAre('ack 1', 'nack 2 requeue', 'nack 3 requeue')
+    expect(work.begun).to.deep.equal(['a'])
+  })
+
   it('works on what came before the server cancelled', async () => {
     const work = new Work()
     const consumer = await channel.consume('q', { concurrency: 1 }, work.handle)
@@ -517,7 +582,7 @@ describe('Consumer, with a handler', () => {
   })
 })
 
-describe('Consumer, without acknowledgements', () => {
+describe('Consumer, with nothing else that bounds what it is sent', () => {
   const BODY = Buffer.alloc(10_000, 'x')
   const COUNT = 2_000
   const LIMIT = 200_000
@@ -610,6 +675,18 @@ describe('Consumer, without acknowledgements', () => {
       await paused()
       expect(await within(2_000, 'the close', close())).to.deep.equal({ by: 'client' })
       expect(await consumer.closed).to.deep.equal({ by: 'client' })
+    }
+  })
+
+  it('stops reading with acknowledgements too, when there is no prefetch', async () => {
+    const consumer = await channel.consume('q', { prefetch: 0 })
+    flood(consumer)
+    await paused()
+    expect(session.connection.stats.octetsReceived).to.be.below(LIMIT + 200_000)
+    let received = 0
+    for await (const delivery of consumer) {
+      expect(delivery.deliveryTag).to.equal(++received)
+      if (received === COUNT) break
     }
   })
 

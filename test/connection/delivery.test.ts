@@ -1,8 +1,9 @@
 import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { Delivery } from '../../src/connection/delivery.js'
-import type { IncomingDelivery } from '../../src/protocol/index.js'
+import { ArgumentError, type IncomingDelivery } from '../../src/protocol/index.js'
 import { FakeLife } from '../support/peer/fake-life.js'
+import { thrownBy } from '../support/rejection.js'
 
 describe('Delivery', () => {
   let life: FakeLife
@@ -71,6 +72,35 @@ describe('Delivery', () => {
       expect([received.ack(), received.nack(), received.reject()]).to.deep.equal([false, false, false])
       expect(life.settlements).to.have.length(1)
       expect(flushes).to.equal(1)
+    })
+  }
+
+  const refused: [string, (received: Delivery) => boolean, string][] = [
+    [
+      'a requeue that is no boolean',
+      received => received.nack({ requeue: 'false' as never }),
+      'options.requeue',
+    ],
+    ['a requeue of 1', received => received.reject({ requeue: 1 as never }), 'options.requeue'],
+    ['a requeue of null', received => received.nack({ requeue: null as never }), 'options.requeue'],
+    [
+      'a multiple that is no boolean',
+      received => received.ack({ multiple: 'yes' as never }),
+      'options.multiple',
+    ],
+    ['a misspelt option', received => received.nack({ requeu: true } as never), 'options.requeu'],
+    ['a requeue for ack()', received => received.ack({ requeue: true } as never), 'options.requeue'],
+    ['a multiple for reject()', received => received.reject({ multiple: true } as never), 'options.multiple'],
+    ['a bare boolean', received => received.nack(true as never), 'options'],
+  ]
+  for (const [what, settle, path] of refused) {
+    it(`refuses ${what}, and is not settled by it`, () => {
+      const received = delivery()
+      expect(thrownBy(() => settle(received), ArgumentError).path).to.equal(path)
+      expect(received.state).to.equal('unsettled')
+      expect(life.settlements).to.deep.equal([])
+      expect(flushes).to.equal(0)
+      expect(received.ack()).to.equal(true)
     })
   }
 

@@ -1,8 +1,12 @@
 import { expect } from 'chai'
-import type { Clock } from '../../src/index.js'
+import { ChannelClosedError, type Clock, ConnectError, connect } from '../../src/index.js'
 import { toHex } from '../support/hex.js'
+import { expectWarning } from '../support/invariants/index.js'
+import { MemoryStream } from '../support/peer/memory-stream.js'
+import { PeerCodec } from '../support/peer/peer-codec.js'
 import { VirtualPeer } from '../support/peer/virtual-peer.js'
 import { within } from '../support/rabbitmq/deadline.js'
+import { rejectionOf } from '../support/rejection.js'
 import { VirtualClock } from '../support/virtual-clock.js'
 
 const KIB = 1024
@@ -191,3 +195,85 @@ describe('Driver', () => {
     ])
   })
 })
+
+describe('Driver, on a stream that does what no socket does', () => {
+  it('ends when write throws, and connect() rejects with what was thrown', async () => {
+    const [stream] = MemoryStream.pair()
+    Object.assign(stream, { write: raise })
+    const error = await rejectionOf(connect({ stream: () => stream }), ConnectError)
+    expect(error.message).to.include('the stream is broken')
+    expect(stream.destroyed).to.equal(true)
+  })
+
+  it('ends when write throws later on, and everybody who waits is told', async () => {
+    const { connection, stream, clock } = await VirtualPeer.open()
+    const channel = await connection.openChannel()
+    Object.assign(stream, { write: raise })
+    const declared = rejectionOf(channel.queueDeclare('q'), ChannelClosedError)
+    const reason = await within(1_000, 'closed', connection.closed)
+    expect(reason).to.include({ by: 'transport' })
+    expect(reason.text).to.include('the stream is broken')
+    expect((await declared).reason).to.equal(reason)
+    expect(clock.timers).to.deep.equal([])
+  })
+
+  it('closes all the same when destroy throws, with a warning', async () => {
+    expectWarning(/ThumpWarning: the stream's destroy threw: Error: the stream is broken/)
+    const { connection, stream, clock } = await VirtualPeer.open()
+    Object.assign(stream, { destroy: raise })
+    expect((await within(1_000, 'close()', connection.close())).by).to.equal('client')
+    expect(clock.timers).to.deep.equal([])
+  })
+
+  it('rejects connect() all the same when destroy throws, with a warning', async () => {
+    expectWarning(/ThumpWarning: the stream's destroy threw: Error: the stream is broken/)
+    const { stream, peer, connecting } = unopened()
+    Object.assign(stream, { destroy: raise })
+    const failed = rejectionOf(connecting(), ConnectError)
+    await peer.start()
+    peer.send(0, { name: 'connection.open-ok', args: {} })
+    expect((await failed).message).to.include('broke the protocol')
+  })
+
+  it('hears a peer that answers before the first write returns', async () => {
+    const { stream, peer, connecting } = unopened()
+    const write = stream.write.bind(stream)
+    let answered = false
+    Object.assign(stream, {
+      write(...given: Parameters<typeof write>) {
+        const taken = write(...given)
+        if (!answered) stream.emit('data', START)
+        answered = true
+        return taken
+      },
+    })
+    const opened = connecting()
+    await peer.expect('connection.start-ok')
+    await peer.tune()
+    peer.send(0, { name: 'connection.open-ok', args: {} })
+    peer.answerCalls()
+    const connection = await within(1_000, 'connect()', opened)
+    await within(1_000, 'close()', connection.close())
+  })
+})
+
+/** The first octets of a server. */
+const START = new PeerCodec().method(0, {
+  name: 'connection.start',
+  args: {
+    versionMajor: 0,
+    versionMinor: 9,
+    serverProperties: {},
+    mechanisms: Buffer.from('PLAIN'),
+    locales: Buffer.from('en_US'),
+  },
+})
+
+function raise(): never {
+  throw new Error('the stream is broken')
+}
+
+function unopened() {
+  const virtual = new VirtualPeer()
+  return { stream: virtual.stream, peer: virtual.peer, connecting: () => virtual.connect() }
+}

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { DeliveryHandler } from '../../src/connection/channel-options.js'
 import { Delivery } from '../../src/connection/delivery.js'
@@ -147,6 +148,44 @@ describe('HandlerPool', () => {
     expect(await settlementsOf(poolOf(fail, { onError }))).to.deep.equal([
       { kind: 'nack', requeue: true, multiple: false },
     ])
+  })
+
+  it('requeues once, with a warning and nothing thrown from nowhere, when an async onError rejects', async () => {
+    expectWarning(/a consumer's onError .*must be one of requeue-once, reject, requeue, leave/)
+    const onError = (async () => {
+      throw new Error('onError is broken')
+    }) as unknown as HandlerPolicy['onError']
+    const rejections: unknown[] = []
+    const note = (reason: unknown): unknown => rejections.push(reason)
+    process.on('unhandledRejection', note)
+    try {
+      expect(await settlementsOf(poolOf(fail, { onError }))).to.deep.equal([
+        { kind: 'nack', requeue: true, multiple: false },
+      ])
+      await nextTurn()
+    } finally {
+      process.off('unhandledRejection', note)
+    }
+    expect(rejections).to.deep.equal([])
+    expect(errors.map(String)).to.deep.equal(['Error: handler failed'])
+  })
+
+  it('leaves what failed alone without autoSettle, whatever onError says, and tells of it', async () => {
+    let asked = 0
+    const policies: HandlerPolicy['onError'][] = [
+      'requeue-once',
+      'requeue',
+      'reject',
+      () => {
+        asked++
+        return 'reject'
+      },
+    ]
+    for (const onError of policies) {
+      expect(await settlementsOf(poolOf(fail, { autoSettle: false, onError }))).to.deep.equal([])
+    }
+    expect(asked, 'onError is asked what to do, and nothing is to be done').to.equal(0)
+    expect(errors).to.have.length(policies.length)
   })
 
   it('tells of a handler that fails with anything at all', async () => {

@@ -1,7 +1,9 @@
 import { expect } from 'chai'
-import { UnconfirmedError } from '../../src/index.js'
+import { HEARTBEAT_FRAME } from '../../src/frames/index.js'
+import { CallTimeoutError, UnconfirmedError } from '../../src/index.js'
 import { VirtualPeer } from '../support/peer/virtual-peer.js'
 import { within } from '../support/rabbitmq/deadline.js'
+import { rejectionOf } from '../support/rejection.js'
 
 const INTERVAL_MS = 10_000
 const HOUR_MS = 3_600_000
@@ -114,4 +116,54 @@ describe('a machine that slept', () => {
     await within(1_000, 'the death', connection.closed)
     expect((diedAt() as number) - since).to.equal(2 * INTERVAL_MS)
   })
+})
+
+describe('a machine that slept, and a process that is busy on waking', () => {
+  it('beats within half an interval of waking when a command notices the sleep', async () => {
+    const { connection, clock, takeWrites } = await open()
+    const channel = await connection.openChannel()
+    clock.sleep(HOUR_MS)
+    takeWrites()
+    const wokeAt = clock.now()
+    await channel.publish('', 'q', 'good morning')
+    let beatAt: number | undefined
+    while (beatAt === undefined && clock.now() - wokeAt < 2 * INTERVAL_MS) {
+      await clock.advance(100)
+      if (takeWrites().some(octets => octets.includes(HEARTBEAT_FRAME))) beatAt = clock.now()
+    }
+    expect((beatAt ?? Number.POSITIVE_INFINITY) - wokeAt).to.be.at.most(INTERVAL_MS / 2)
+    await within(1_000, 'close()', connection.close())
+  })
+
+  it('has the whole time for a call from when it is made', async () => {
+    const { connection, clock, peer } = await VirtualPeer.open({ connect: { rpcTimeout: 5_000 } })
+    const channel = await connection.openChannel()
+    peer.leave('queue.declare')
+    clock.sleep(HOUR_MS)
+    const failed = rejectionOf(channel.queueDeclare('q'), CallTimeoutError)
+    let over = false
+    void failed.then(() => {
+      over = true
+    })
+    await clock.advance(4_999)
+    expect(over, 'given up before its time').to.equal(false)
+    await clock.advance(1)
+    expect((await failed).message).to.include('no reply within 5000 ms')
+    await within(1_000, 'close()', connection.close())
+  })
+
+  for (const noticedBy of ['a command', 'the timer'] as const) {
+    it(`does not show the sleep as a lag of the event loop when ${noticedBy} notices it`, async () => {
+      const { connection, clock, peer } = await open()
+      const channel = await connection.openChannel()
+      clock.sleep(HOUR_MS)
+      if (noticedBy === 'a command') await channel.publish('', 'q', 'good morning')
+      await clock.advance(INTERVAL_MS - 1)
+      peer.sendOctets(peer.codec.heartbeat())
+      await clock.advance(INTERVAL_MS)
+      expect(connection.state).to.equal('open')
+      expect(connection.stats.eventLoopLagMs).to.be.below(50)
+      await within(1_000, 'close()', connection.close())
+    })
+  }
 })

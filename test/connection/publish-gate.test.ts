@@ -139,3 +139,22 @@ describe('a loop that awaits every publish of a plain channel', () => {
     await within(5_000, 'close()', connection.close())
   })
 })
+
+describe('an awaited publish of a plain channel', () => {
+  it('does not wait for what waits for room in the window of another channel', async () => {
+    const highWaterMark = 512 * KIB
+    const { connection, stream } = await VirtualPeer.open({ connect: { highWaterMark } })
+    const confirmed = await connection.openChannel({ confirm: true, maxUnconfirmed: 1 })
+    const plain = await connection.openChannel()
+    const unconfirmed = Array.from({ length: 10 }, () => confirmed.publish('', 'q', Buffer.alloc(200 * KIB)))
+    const failed = Promise.allSettled(unconfirmed)
+    for (let turn = 0; turn < 20; turn++) await nextTurn()
+    expect(connection.stats.bufferedOctets, 'octets in the queue').to.be.above(2 * highWaterMark)
+    const publish = plain.publish('', 'q', Buffer.alloc(BUDGET))
+    expect(await isSettled(publish), 'in the same turn').to.equal(false)
+    await within(1_000, 'the publish', publish)
+    expect(connection.stats.bufferedOctets).to.be.above(2 * highWaterMark)
+    stream.destroy()
+    expect((await failed).map(({ status }) => status)).to.not.include('fulfilled')
+  })
+})

@@ -365,6 +365,37 @@ describe('ChannelDeliveries, recover', () => {
   })
 })
 
+describe('ChannelDeliveries, a settlement inside another command', () => {
+  for (const mandatory of [false, true]) {
+    it(`that cannot be sent is not taken for settled (mandatory: ${mandatory})`, () => {
+      const pair = ProtocolPair.opened()
+      const channel = pair.openChannel({ confirm: true })
+      consume(pair, channel, 't')
+      pair.deliver(channel, 't', 1)
+      let inside: boolean | undefined
+      const headers = {
+        get settles(): string {
+          try {
+            inside ??= channel.settle(1, ACK)
+          } catch {
+            inside = false
+          }
+          return 'value'
+        },
+      }
+      pair.publish(channel, { mandatory, properties: { headers } })
+      if (inside === false) {
+        expect(channel.stateOf(1)).to.equal('unsettled')
+        expect(channel.settle(1, ACK)).to.equal(true)
+      }
+      expect(channel.stateOf(1)).to.equal('settled')
+      const methods = settlementsOf(pair).map(({ name }) => name)
+      expect(methods).to.have.members(['basic.ack', 'basic.publish'])
+      expect(channel.settle(1, ACK)).to.equal(false)
+    })
+  }
+})
+
 describe('ChannelDeliveries, the end of a consumer', () => {
   it('is told when its cancel is answered, and deliveries up to then go to it', () => {
     const pair = ProtocolPair.opened()

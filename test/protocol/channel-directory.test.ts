@@ -105,6 +105,23 @@ describe('ChannelDirectory', () => {
     expect(order).to.deep.equal([1, 1, 1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3])
   })
 
+  it('closes the connection (506) on a peer that asks for replies and does not read them', () => {
+    const pair = ProtocolPair.opened({ limits: { maxBuffered: 64 * KIB } })
+    pair.openChannel()
+    pair.reads = false
+    const flow = Buffer.concat(Array.from({ length: 1000 }, () => hex`01000100000005001400140 1ce`))
+    let sent = 0
+    for (; sent < 100 && pair.protocol.state === 'open'; sent++) pair.sendOctets(flow)
+    expect(pair.protocol.state).to.equal('ending')
+    // Twice the larger of maxBuffered and a frame, in replies of 13 octets.
+    expect(sent).to.be.within(20, 22)
+    expect(pair.protocol.buffered, 'replies that nobody reads').to.be.below(KIB)
+    pair.reads = true
+    pair.settle()
+    expect(pair.methods).to.deep.equal(['connection.close'])
+    expect(pair.eventsOf('closed')[0]?.reason).to.include({ by: 'protocol', code: 506 })
+  })
+
   it('counts what waits over all channels, and nothing once it is sent or failed', () => {
     const pair = ProtocolPair.opened()
     const [channel, other] = [pair.openChannel(), pair.openChannel({ confirm: true })]

@@ -226,6 +226,41 @@ describe('ChannelPublisher, returns', () => {
     )
   })
 
+  it('find a publish that waited, though its headers were changed meanwhile', () => {
+    const pair = ProtocolPair.opened()
+    const channel = pair.openChannel({ confirm: true })
+    pair.send(0, { name: 'connection.blocked', args: { reason: 'low on memory' } })
+    const headers = { version: 'then' }
+    const token = pair.publish(channel, { mandatory: true, properties: { headers } })
+    headers.version = 'now'
+    pair.send(0, { name: 'connection.unblocked', args: {} })
+    sendReturn(pair, { properties: { headers: { version: 'then' } } })
+    confirm(pair, 1)
+    expect(fates(pair, [token])).to.deep.equal(['ReturnedError'])
+    expect(pair.eventsOf('returned')).to.deep.equal([])
+  })
+
+  for (const waits of [false, true]) {
+    it(`find a publish whose headers can be read once only, ${waits ? 'when it waits' : 'sent at once'}`, () => {
+      const pair = ProtocolPair.opened()
+      const channel = pair.openChannel({ confirm: true })
+      if (waits) pair.send(0, { name: 'connection.blocked', args: { reason: 'low on memory' } })
+      let reads = 0
+      const headers = {
+        get once(): string {
+          if (++reads > 1) throw new Error('read again')
+          return 'value'
+        },
+      }
+      const token = pair.publish(channel, { mandatory: true, properties: { headers } })
+      if (waits) pair.send(0, { name: 'connection.unblocked', args: {} })
+      expect(pair.methods).to.deep.equal(['basic.publish'])
+      sendReturn(pair, { properties: { headers: { once: 'value' } } })
+      confirm(pair, 1)
+      expect(fates(pair, [token])).to.deep.equal(['ReturnedError'])
+    })
+  }
+
   it('that come for a publish given up are told', () => {
     const pair = ProtocolPair.opened()
     const channel = pair.openChannel({ confirm: true })
@@ -279,6 +314,50 @@ describe('ChannelPublisher, at the end', () => {
     pair.cut()
     for (const token of tokens) expect(errorOf(pair, token)).to.include({ outcome: 'not-sent' })
   })
+
+  const channelEnds: readonly (readonly [
+    what: string,
+    end: (pair: ProtocolPair, channel: ChannelProtocol) => void,
+  ])[] = [
+    [
+      'a call that times out',
+      (pair, channel) => {
+        pair.call(channel, { name: 'queue.purge', args: { queue: 'q', noWait: false } })
+        pair.advance(20_000)
+      },
+    ],
+    [
+      'a close that times out',
+      (pair, channel) => {
+        pair.run(() => channel.close(pair.now))
+        pair.advance(5_000)
+      },
+    ],
+    [
+      'a close of the server',
+      pair => {
+        const args = { replyCode: 404, replyText: 'NOT_FOUND', classId: 60, methodId: 40 }
+        pair.send(1, { name: 'channel.close', args })
+      },
+    ],
+  ]
+  for (const [what, end] of channelEnds) {
+    it(`says unknown of what is still to leave when ${what} ends only the channel, and lets it leave first`, () => {
+      const pair = ProtocolPair.opened()
+      const channel = pair.openChannel({ confirm: true })
+      pair.reads = false
+      const tokens = [10, 20 * KIB, 100 * KIB].map(size =>
+        pair.publish(channel, { body: Buffer.alloc(size) }),
+      )
+      end(pair, channel)
+      for (const token of tokens) expect(errorOf(pair, token)).to.include({ outcome: 'unknown' })
+      pair.reads = true
+      pair.settle()
+      const methods = pair.methods.filter(name => name !== 'queue.purge')
+      expect(methods.slice(0, 3)).to.deep.equal(['basic.publish', 'basic.publish', 'basic.publish'])
+      expect(methods[3]).to.match(/^channel\.close/)
+    })
+  }
 
   it('fails all that is unconfirmed when a publish closes the channel, oldest first', () => {
     const pair = ProtocolPair.opened()

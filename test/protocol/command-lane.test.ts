@@ -107,6 +107,16 @@ describe('CommandLane, calls', () => {
     expect(sequenceOf(pair).slice(2)).to.deep.equal(['queue.declare a', 'publish behind'])
   })
 
+  it('lets no publish come between qos and consume either, and one behind consume not wait for its reply', () => {
+    const pair = ProtocolPair.opened()
+    const channel = pair.openChannel()
+    pair.run(() => channel.consume(consumeCommand({}, 10), {}, pair.now))
+    publishAll(pair, channel, 'behind')
+    expect(pair.methods).to.deep.equal(['basic.qos'])
+    pair.send(1, { name: 'basic.qos-ok', args: {} })
+    expect(pair.methods).to.deep.equal(['basic.qos', 'basic.consume', 'basic.publish'])
+  })
+
   it('answers a no-wait call when it is accepted for sending, and sends the next at once', () => {
     const pair = ProtocolPair.opened()
     const channel = pair.openChannel()
@@ -288,6 +298,20 @@ describe('CommandLane, publishes', () => {
     expect(pair.settlementOf(token)).to.equal(undefined)
     pair.publish(channel, { routingKey: '4' })
     expect(sequenceOf(pair).at(-1)).to.equal('publish 4')
+  })
+
+  it('that wait count with what they occupy besides their octets: two-octet bodies cannot fill the memory', () => {
+    const pair = ProtocolPair.opened({ limits: { maxBuffered: 100 * KIB } })
+    const channel = pair.openChannel()
+    block(pair)
+    const publishMany = (): void => {
+      for (let count = 0; count < 1000; count++) pair.publish(channel, { body: Buffer.alloc(2) })
+    }
+    expect(publishMany).to.throw(BackpressureError)
+    expect(channel.unconfirmed).to.be.within(100, 200)
+    expect(pair.protocol.buffered).to.be.within(99 * KIB, 101 * KIB)
+    unblock(pair)
+    expect(pair.protocol.buffered).to.equal(0)
   })
 
   it('whose header is too large for a frame are refused, whether they would wait or not', () => {
@@ -501,8 +525,10 @@ describe('CommandLane, deadlines', () => {
     const token = pair.call(channel, { name: 'basic.cancel', args: { consumerTag: 't', noWait: false } })
     pair.advance(100_000 - 1)
     expect(pair.settlementOf(token)).to.equal(undefined)
+    expect(pair.methods).to.deep.equal(['queue.declare'])
     unblock(pair)
     pair.send(1, declareOk('a'))
+    expect(channel.state).to.equal('open')
     expect(pair.methods).to.include('basic.cancel')
     pair.send(1, { name: 'basic.cancel-ok', args: { consumerTag: 't' } })
     expect(pair.settlementOf(token)?.type).to.equal('replied')

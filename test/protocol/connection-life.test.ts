@@ -416,20 +416,23 @@ describe('ConnectionLife, other ends', () => {
     expectSilence(pair)
   })
 
-  it('ends when a body is not what it was, before a wrong octet is out', () => {
-    const pair = ProtocolPair.opened()
-    const channel = pair.openChannel({ confirm: true })
-    pair.reads = false
-    const memory = new ArrayBuffer(300 * KIB)
-    const token = pair.publish(channel, { body: Buffer.from(memory) })
-    structuredClone(memory, { transfer: [memory] })
-    pair.reads = true
-    pair.settle()
-    expect(reasonOf(pair)?.error).to.be.instanceOf(ArgumentError).with.property('path', 'body')
-    expect(pair.settlementOf(token)?.type).to.equal('failed')
-    expect(pair.methods).to.deep.equal([])
-    expectSilence(pair)
-  })
+  for (const bodySize of [20 * KIB, 200 * KIB]) {
+    it(`ends when the octets of a body of ${bodySize} are gone, before a wrong octet is out`, () => {
+      const pair = ProtocolPair.opened()
+      const channel = pair.openChannel({ confirm: true })
+      pair.reads = false
+      const memory = new ArrayBuffer(bodySize)
+      const token = pair.publish(channel, { body: Buffer.from(memory) })
+      structuredClone(memory, { transfer: [memory] })
+      pair.reads = true
+      pair.settle()
+      expect(reasonOf(pair)).to.include({ by: 'client' })
+      expect(reasonOf(pair)?.error).to.be.instanceOf(ArgumentError).with.property('path', 'body')
+      expect(pair.settlementOf(token)?.type).to.equal('failed')
+      expect(pair.methods).to.deep.equal([])
+      expectSilence(pair)
+    })
+  }
 
   it('sends nothing when a close times out at the moment a heartbeat is due', () => {
     const pair = ProtocolPair.opened({ heartbeat: 10, limits: { closeTimeoutMs: 5000 } })

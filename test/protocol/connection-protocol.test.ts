@@ -231,6 +231,23 @@ describe('ConnectionProtocol, the handshake', () => {
     expect(reasonOf(after)).to.include({ by: 'protocol', code: 501 })
   })
 
+  it('sends nothing any more once it is closed, also what an authentication mechanism that aborts returns', () => {
+    const auth = {
+      mechanism: 'PLAIN',
+      initialResponse: () => {
+        pair.protocol.abort({ by: 'client', text: 'aborted' })
+        return Buffer.from('too late')
+      },
+    }
+    const pair: ProtocolPair = pairIn('awaitingStart', { handshake: { auth } })
+    pair.forget()
+    pair.send(0, START)
+    expect(reasonOf(pair)).to.deep.equal({ by: 'client', text: 'aborted' })
+    expect(pair.batches).to.deep.equal([])
+    expect(pair.protocol.pollTransmit(pair.now)).to.equal(undefined)
+    expect(pair.protocol.nextDeadline()).to.equal(Number.POSITIVE_INFINITY)
+  })
+
   it('has no password in its reason, whatever goes wrong', () => {
     const secret = 'hunter2'
     const auth = {

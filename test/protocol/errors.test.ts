@@ -110,6 +110,14 @@ describe('ConnectError', () => {
   })
 })
 
+function closedErrors(reason: CloseReason) {
+  return [
+    new ConnectionClosedError(reason),
+    new ChannelClosedError(reason, 3),
+    new ConsumerClosedError(reason, 'tag'),
+  ]
+}
+
 describe('the errors of what is closed', () => {
   it('say what it was, who closed it and why, and lead to the cause', () => {
     const cause = new TransportError('read ECONNRESET')
@@ -135,9 +143,25 @@ describe('the errors of what is closed', () => {
     expect(consumer.consumerTag).to.equal('tag')
   })
 
-  it('name no reply code when nobody sent one', () => {
-    const error = new ConnectionClosedError({ by: 'client' })
-    expect(error).not.to.have.any.keys('replyCode', 'replyText', 'method')
+  it('lead to the reason where there is no error behind it', () => {
+    for (const error of closedErrors(REASON)) {
+      expect(error.cause).to.equal(REASON)
+      expect(error.reason).to.equal(REASON)
+    }
+  })
+
+  it('do not print the reason beside the cause', () => {
+    for (const error of closedErrors(REASON)) {
+      expect(Object.keys(error)).not.to.include('reason')
+      expect(inspect(error)).not.to.include('[reason]').and.not.to.include('reason:')
+    }
+  })
+
+  it('name no reply code when nobody sent one, and give no words of thump for a reply text', () => {
+    for (const error of closedErrors({ by: 'timeout', text: 'no reply within 20000 ms' })) {
+      expect(error).not.to.have.any.keys('replyCode', 'replyText', 'method')
+      expect(error.message).to.include('closed by a timeout: no reply within 20000 ms')
+    }
   })
 })
 
