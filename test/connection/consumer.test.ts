@@ -60,17 +60,18 @@ async function settled(): Promise<void> {
   await (await session.connection.openChannel()).close()
 }
 
-/** Makes a call on the channel that the peer does not answer, nor the cancels that come. */
-async function callOutstanding(): Promise<{ channelNumber: number }> {
-  for (const name of ['queue.declare', 'basic.cancel'] as const) session.peer.leave(name)
-  const call = session.peer.expect('queue.declare')
+/** Makes a call on the channel. The peer answers neither it nor cancels: returns the names of those that have come. */
+async function callUnanswered(): Promise<string[]> {
+  const came: string[] = []
+  for (const name of ['queue.declare', 'basic.cancel'] as const) session.peer.on(name, () => came.push(name))
   void channel.queueDeclare('other')
-  return await call
+  await until(2_000, 'the call', () => came.length === 1)
+  return came
 }
 
-function answerDeclare(channelNumber: number): void {
+function answerDeclare(): void {
   const args = { queue: 'other', messageCount: 0, consumerCount: 0 }
-  session.peer.send(channelNumber, { name: 'queue.declare-ok', args })
+  session.peer.send(channel.number, { name: 'queue.declare-ok', args })
 }
 
 function textOf(delivery: Delivery | undefined): string {
@@ -323,7 +324,7 @@ describe('Consumer, iterated over', () => {
   it('hands nothing back before the broker has cancelled, and then everything, also what came in between', async () => {
     const consumer = await consume()
     const iterator = consumer[Symbol.asyncIterator]()
-    const { channelNumber } = await callOutstanding()
+    const came = await callUnanswered()
     deliver(consumer, 'a', 'b')
     await settled()
     const cancelled = consumer.cancel()
@@ -331,14 +332,13 @@ describe('Consumer, iterated over', () => {
     deliver(consumer, 'c')
     await settled()
     expect(settlements, 'while the cancel waits for its turn').to.deep.equal([])
-    const cancel = session.peer.expect('basic.cancel')
-    answerDeclare(channelNumber)
-    await cancel
+    answerDeclare()
+    await until(2_000, 'the cancel', () => came.includes('basic.cancel'))
     deliver(consumer, 'd')
     await settled()
     expect(settlements, 'while the cancel is not answered').to.deep.equal([])
     const { consumerTag } = consumer
-    session.peer.send(channelNumber, { name: 'basic.cancel-ok', args: { consumerTag } })
+    session.peer.send(channel.number, { name: 'basic.cancel-ok', args: { consumerTag } })
     expect(await within(2_000, 'the cancel', cancelled)).to.deep.equal({ by: 'client' })
     expect(await next).to.equal('done')
     await settled()
@@ -498,7 +498,7 @@ describe('Consumer, with a handler', () => {
   it('begins nothing more once it is cancelled, and hands back what came when the broker has cancelled', async () => {
     const work = new Work()
     const consumer = await channel.consume('q', { concurrency: 2 }, work.handle)
-    const { channelNumber } = await callOutstanding()
+    const came = await callUnanswered()
     deliver(consumer, 'a')
     await settled()
     const cancelled = consumer.cancel()
@@ -507,11 +507,10 @@ describe('Consumer, with a handler', () => {
     work.end('a')
     await settlementsAre('ack 1')
     expect(work.begun).to.deep.equal(['a'])
-    const cancel = session.peer.expect('basic.cancel')
-    answerDeclare(channelNumber)
-    await cancel
+    answerDeclare()
+    await until(2_000, 'the cancel', () => came.includes('basic.cancel'))
     const { consumerTag } = consumer
-    session.peer.send(channelNumber, { name: 'basic.cancel-ok', args: { consumerTag } })
+    session.peer.send(channel.number, { name: 'basic.cancel-ok', args: { consumerTag } })
     await within(2_000, 'the cancel', cancelled)
     await settlementsAre('ack 1', 'nack 2 requeue', 'nack 3 requeue')
     expect(work.begun).to.deep.equal(['a'])

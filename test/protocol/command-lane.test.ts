@@ -514,6 +514,19 @@ describe('CommandLane, deadlines', () => {
     expect(pair.eventsOf('consumerEnded'), 'it never began').to.deep.equal([])
   })
 
+  it('does not start a consumer that was given up before basic.consume', () => {
+    const pair = ProtocolPair.opened()
+    const channel = pair.openChannel()
+    block(pair)
+    pair.run(() => channel.consume(consumeCommand({}, 10), {}, pair.now))
+    pair.advance(20_000)
+    expect(channel.hasConsumer('t')).to.equal(false)
+    unblock(pair)
+    pair.send(1, { name: 'basic.qos-ok', args: {} })
+    pair.call(channel, declare('a'))
+    expect(sequenceOf(pair)).to.deep.equal(['basic.qos', 'queue.declare a'])
+  })
+
   it('gives up no cancel while the broker blocks: a consumer that nobody can end would be left', () => {
     const pair = ProtocolPair.opened()
     const channel = pair.openChannel()

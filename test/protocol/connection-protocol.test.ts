@@ -248,6 +248,15 @@ describe('ConnectionProtocol, the handshake', () => {
     expect(pair.protocol.nextDeadline()).to.equal(Number.POSITIVE_INFINITY)
   })
 
+  it('takes frames up to the agreed limit', () => {
+    const pair = ProtocolPair.opened()
+    const channel = pair.openChannel()
+    const token = pair.call(channel, { name: 'basic.get', args: { queue: 'q', noAck: true } })
+    const args = { deliveryTag: 1, redelivered: false, exchange: '', routingKey: 'q', messageCount: 0 }
+    pair.sendContent(1, { name: 'basic.get-ok', args }, Buffer.alloc(131_072 - 8))
+    expect(pair.settlementOf(token)?.type).to.equal('got')
+  })
+
   it('has no password in its reason, whatever goes wrong', () => {
     const secret = 'hunter2'
     const auth = {
@@ -604,6 +613,22 @@ describe('ConnectionProtocol, counting', () => {
     expect(after.framesSent - afterOpen.framesSent).to.equal(5)
     expect(after.octetsSent - afterOpen.octetsSent).to.equal(octets)
     expect(after).to.include({ heartbeatsSent: 1, heartbeatsReceived: 1 })
+  })
+
+  it('tells what was accepted, what waits to be handed over, and what the socket has not taken', () => {
+    const pair = ProtocolPair.opened({ heartbeat: 0 })
+    const channel = pair.openChannel()
+    const before = pair.protocol.appended
+    pair.reads = false
+    pair.publish(channel, { body: Buffer.alloc(1000) })
+    const { transmittable } = pair.protocol
+    expect(transmittable).to.be.within(1000, 1100)
+    expect(pair.protocol.appended - before).to.equal(transmittable)
+    pair.protocol.pollTransmit(pair.now)
+    expect(pair.protocol).to.include({ transmittable: 0, unsent: transmittable, buffered: transmittable })
+    pair.protocol.handleWritten(pair.now)
+    expect(pair.protocol).to.include({ unsent: 0, buffered: 0 })
+    expect(pair.protocol.appended - before).to.equal(transmittable)
   })
 
   it('tells the ages of the last octets', () => {

@@ -63,20 +63,19 @@ describe('Returns', () => {
     )
   })
 
-  it('assigns thousands of returns among tens of thousands of publishes that differ in their bodies only', () => {
+  it('assigns thousands of returns among tens of thousands of publishes by what they are', () => {
     const returns = new Returns<number, MandatoryPublish<number>>()
     const publishes = Array.from({ length: 20_000 }, (_, index) => ({
-      ...message('', 'none', '0000', String(index).padStart(8, '0')),
+      ...message('', `key ${index % 200}`, '0000', String(index).padStart(8, '0')),
       returned: undefined as number | undefined,
     }))
     for (const publish of publishes) returns.add(publish)
-    const comeBack = (index: number): boolean => index % 10 === 3
+    const comeBack = (index: number): boolean => index % 7 === 3 && index < 14_000
     publishes.forEach((publish, index) => {
       if (!comeBack(index)) return
       const { exchange, routingKey, body } = publish
       const received = { exchange, routingKey, propertyOctets: Buffer.from('0000'), body: Buffer.from(body) }
       expect(returns.assign(index, received)).to.equal(true)
-      expect(returns.assign(index, received), 'the same once more').to.equal(false)
     })
     const assigned = publishes.map(({ returned }) => returned)
     expect(assigned).to.deep.equal(publishes.map((_, index) => (comeBack(index) ? index : undefined)))

@@ -80,8 +80,14 @@ class Session {
   /** Whatever state it is in. */
   end(): void {
     this.pair.reads = true
+    this.#look()
     this.take({ kind: 'cut' })
     expect(this.#over, 'closed').to.equal(true)
+    for (const { settledBy, routingKey } of this.#tokens) {
+      if (settledBy?.type !== 'failed' || !(settledBy.error instanceof UnconfirmedError)) continue
+      const wasSent = this.broker.arrived.includes(routingKey as string)
+      expect(settledBy.error.outcome === 'not-sent' && wasSent, `${routingKey}, not sent`).to.equal(false)
+    }
     for (const life of this.#lives) expect(life.closed, 'a channel is not closed').to.equal(true)
     for (const token of this.#tokens)
       expect(token.settledBy, `${token.what} was never settled`).not.to.equal(undefined)
@@ -406,5 +412,5 @@ describe('a session of ConnectionProtocol', () => {
       }),
       { numRuns: 400 },
     )
-  })
+  }).timeout(60_000)
 })

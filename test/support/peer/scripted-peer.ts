@@ -98,11 +98,6 @@ export class ScriptedPeer<Stream extends Duplex = Socket> {
     this.#answers.set(name, answer)
   }
 
-  /** From here on that method is for `expect` again. */
-  leave(name: MethodName): void {
-    this.#answers.delete(name)
-  }
-
   /** Answers channel.open, confirm.select, the declarations, qos, consume, cancel and the closes, as a broker would. */
   answerCalls(): void {
     const reply = (name: MethodName, make: (method: ReceivedMethod) => Method): void =>
