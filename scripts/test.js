@@ -37,7 +37,6 @@ const COVERAGE = 'coverage/tmp'
  *   files: string[],
  *   ignore?: string[],
  *   deadlineMs: number,
- *   env?: Record<string, string>,
  * }} MochaPart A deadline is for what hangs: several times what the part takes on two cores.
  */
 
@@ -74,7 +73,6 @@ const FUZZ = {
   folder: 'build/test/fuzz',
   files: ['build/test/fuzz/**/*.test.js'],
   deadlineMs: 3 * MINUTE,
-  env: { FUZZ_SECONDS: process.env['FUZZ_SECONDS'] ?? '10' },
 }
 
 const { values: options, positionals } = parseArgs({
@@ -214,7 +212,7 @@ async function check(...programs) {
  * @param {Record<string, string>} [env]
  * @returns {Promise<Counts>}
  */
-async function mocha({ name, files, ignore = [], folder, deadlineMs, env: own = {} }, env = {}) {
+async function mocha({ name, files, ignore = [], folder, deadlineMs }, env = {}) {
   if (!existsSync(folder)) {
     print(`  there is no ${folder.replace('build/', '')}`)
     return { passed: 0, failed: 0, skipped: 0 }
@@ -233,7 +231,7 @@ async function mocha({ name, files, ignore = [], folder, deadlineMs, env: own = 
       ...(options.grep === undefined ? [] : ['--grep', options.grep]),
       ...files,
     ],
-    { deadlineMs, env: { FC_SEED: seed, ...own, ...env } },
+    { deadlineMs, env: { FC_SEED: seed, ...env } },
   )
   const counts = existsSync(file)
     ? JSON.parse(readFileSync(file, 'utf8'))

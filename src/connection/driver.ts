@@ -140,8 +140,8 @@ export class Driver {
 
   readonly #onTimer = (): void => {
     this.#lagMs = Math.max(0, this.#time.now() - this.#timerAt)
-    const slept = this.#noticeJump()
-    if (!slept && this.#lagMs <= LATE_MS) return this.#onDeadline()
+    if (this.#noticeJump()) return
+    if (this.#lagMs <= LATE_MS) return this.#onDeadline()
     // Node runs timers before it reads sockets. After a stall what everybody waits for may have come long ago.
     this.#timer = this.#clock.afterPoll(this.#onDeadline)
     this.#timerAt = Number.NEGATIVE_INFINITY
@@ -161,6 +161,7 @@ export class Driver {
     this.#timer?.cancel()
     this.#timer = undefined
     this.#timerAt = Number.POSITIVE_INFINITY
+    this.#arm()
     return true
   }
 

@@ -170,12 +170,12 @@ export class CommandLane {
    * the call only fails, and its slot is kept for the late reply.
    */
   expire(now: number): { readonly call: CallCommand; readonly error: CallTimeoutError } | undefined {
-    for (const command of this.#queue.expire(now)) {
-      if (this.#outlastsBlock(command)) {
-        command.deadline = now + this.#link.limits.rpcTimeoutMs
-        this.#queue.push(command)
-      } else this.#expireQueued(command)
+    const renew = (command: Command): boolean => {
+      if (!this.#outlastsBlock(command)) return false
+      command.deadline = now + this.#link.limits.rpcTimeoutMs
+      return true
     }
+    for (const command of this.#queue.expire(now, renew)) this.#expireQueued(command)
     const call = this.#outstanding
     if (call === undefined || call.abandoned || now < call.deadline) return undefined
     const error = this.#timeoutOf(call, 'no reply')

@@ -60,15 +60,22 @@ export class CommandQueue<C extends QueuedCommand> {
     return command
   }
 
-  /** Removes and returns what has waited too long, in order. */
-  expire(now: number): C[] {
+  /** Removes and returns what has waited too long, in order. `renew` may give a command more time where it stands. */
+  expire(now: number, renew: (command: C) => boolean = never): C[] {
     const expired: C[] = []
+    let renewed = false
+    const isOver = (command: C): boolean => {
+      if (command.deadline > now) return false
+      const stays = renew(command)
+      renewed ||= stays
+      return !stays
+    }
     if (this.#isOrdered) {
-      while (this.first !== undefined && this.first.deadline <= now) expired.push(this.shift() as C)
-      return expired
+      while (this.first !== undefined && isOver(this.first)) expired.push(this.shift() as C)
+      if (!renewed) return expired
     }
     const kept: C[] = []
-    for (const command of this.drain()) (command.deadline <= now ? expired : kept).push(command)
+    for (const command of this.drain()) (isOver(command) ? expired : kept).push(command)
     for (const command of kept) this.push(command)
     return expired
   }
@@ -85,4 +92,8 @@ export class CommandQueue<C extends QueuedCommand> {
   *#waiting(): Generator<C> {
     for (let index = this.#head; index < this.#commands.length; index++) yield this.#commands[index] as C
   }
+}
+
+function never(): boolean {
+  return false
 }

@@ -47,6 +47,12 @@ export class Returns<R, P extends MandatoryPublish<R>> {
 
 type Message = Omit<MandatoryPublish<unknown>, 'returned'>
 
-function keyOf({ exchange, routingKey, body }: Message): string {
-  return `${body.length} ${exchange.length} ${exchange} ${routingKey}`
+/** Messages of one kind differ in a property (a message id) or at an end of the body; comparing all of it comes after. */
+function keyOf({ exchange, routingKey, propertyOctets, body }: Message): string {
+  const properties = propertyOctets.toString('latin1')
+  const ends = body.toString('latin1', 0, SAMPLE) + body.toString('latin1', Math.max(0, body.length - SAMPLE))
+  return [body.length, exchange.length, exchange, routingKey.length, routingKey, properties, ends].join(' ')
 }
+
+/** Octets at each end of a body that are part of the key. */
+const SAMPLE = 64

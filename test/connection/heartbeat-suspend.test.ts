@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { HEARTBEAT_FRAME } from '../../src/frames/index.js'
-import { CallTimeoutError, UnconfirmedError } from '../../src/index.js'
+import { CallTimeoutError, type Channel, type Connection, UnconfirmedError } from '../../src/index.js'
 import { VirtualPeer } from '../support/peer/virtual-peer.js'
 import { within } from '../support/rabbitmq/deadline.js'
 import { rejectionOf } from '../support/rejection.js'
@@ -167,6 +167,23 @@ describe('a machine that slept, and a process that is busy on waking', () => {
       expect(connection.stats.eventLoopLagMs).to.be.below(50)
       expect(connection.state).to.equal('open')
       await within(1_000, 'close()', connection.close())
+    })
+  }
+
+  for (const [what, look] of [
+    ['the stats are', (connection: Connection) => void connection.stats],
+    [
+      'a refused call is',
+      (_: Connection, channel: Channel) => void channel.queueDeclare('q'.repeat(256)).catch(() => undefined),
+    ],
+  ] as const) {
+    it(`still finds its peer dead when ${what} the only thing that looks at the clock`, async () => {
+      const { connection, clock } = await open()
+      const channel = await connection.openChannel()
+      clock.sleep(HOUR_MS)
+      look(connection, channel)
+      await clock.advance(2 * INTERVAL_MS)
+      expect((await within(1_000, 'the death', connection.closed)).by).to.equal('heartbeat')
     })
   }
 })

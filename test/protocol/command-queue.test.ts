@@ -67,6 +67,35 @@ describe('CommandQueue', () => {
     expect(queue.drain().map(command => command.octets)).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8, 9])
   })
 
+  it('leaves a command that is given more time where it stands', () => {
+    const queue = new CommandQueue<{ octets: number; deadline: number }>()
+    const commands = [10, 20, 30, 40].map(deadline => ({ octets: 1, deadline }))
+    for (const command of commands) queue.push(command)
+    const [first, second, third, last] = commands
+    const renew = (command: { octets: number; deadline: number }): boolean => {
+      if (command !== second) return false
+      command.deadline = 100
+      return true
+    }
+    expect(queue.expire(30, renew)).to.deep.equal([first, third])
+    expect(queue.nextDeadline).to.equal(40)
+    expect(queue.expire(40, renew)).to.deep.equal([last])
+    expect(queue.drain()).to.deep.equal([second])
+  })
+
+  it('lets those behind expire also when the first is given a little more time', () => {
+    const queue = new CommandQueue<{ octets: number; deadline: number }>()
+    const [first, second, last] = [10, 20, 90].map(deadline => ({ octets: 1, deadline }))
+    for (const command of [first, second, last]) if (command !== undefined) queue.push(command)
+    const renew = (command: { octets: number; deadline: number }): boolean => {
+      if (command !== first) return false
+      command.deadline = 50
+      return true
+    }
+    expect(queue.expire(20, renew)).to.deep.equal([second])
+    expect(queue.nextDeadline).to.equal(50)
+  })
+
   it('takes a hundred thousand commands from its head, and lets as many expire one by one, in linear time', () => {
     const queue = new CommandQueue<QueuedCommand>()
     const count = 100_000
