@@ -43,7 +43,7 @@ export {
 export type { ChannelLife, IncomingDelivery, ProtocolEvent, Settlement } from './events.js'
 export type { Publishing } from './frame-writers.js'
 export { failsEverywhere, type HandshakeOptions } from './handshake.js'
-export type { CallName, Method, MethodArgs, MethodOf, ReplyName } from './method-types.js'
+export type { CallName, Method, MethodArgs, MethodOf } from './method-types.js'
 export { isPropertyName, type MessageProperties, type PublishProperties } from './properties.js'
 export type { ReturnedMessage } from './returned-message.js'
 export { type AuthMechanism, plain } from './sasl.js'

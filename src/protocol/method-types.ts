@@ -36,11 +36,6 @@ export type CallName = {
   [M in MethodName]: Table[M] extends { replies: readonly MethodName[] } ? M : never
 }[MethodName]
 
-/** The names of the methods that may answer a call. */
-export type ReplyName<M extends CallName> = Table[M] extends { replies: readonly (infer R)[] }
-  ? Extract<R, MethodName>
-  : never
-
 /** A method that carries a content. */
 export type ContentMethodName = {
   [M in MethodName]: Table[M] extends { content: true } ? M : never
