@@ -2,16 +2,14 @@
 // @ts-check
 //
 // Finds a RabbitMQ server for the tests, or installs one: a server that is already here, else Debian's package
-// (as root, where there is apt-get), else a Docker image. Tests start private nodes from what this returns; nothing
-// here starts a broker, and none is left running by the installation.
+// (as root, where there is apt-get), else a Docker image. With --series 4, or RABBITMQ_SERIES=4, a RabbitMQ 4: one that is
+// already here, else one unpacked beside it (rabbitmq-4.js), else a Docker image. Tests start private nodes from what this
+// returns; nothing here starts a broker, and none is left running by the installation.
 //
 // As a program it prints what it found, one line, or with --json the same as JSON; it exits 1 when there is nothing
 // to be had, with one sentence that says what to install. As a module: `ensureRabbitMq()` and `findRabbitMq()`.
 
-import { spawnSync } from 'node:child_process'
 import {
-  accessSync,
-  constants,
   existsSync,
   readdirSync,
   readFileSync,
@@ -20,8 +18,11 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { findProgram, run, searchPath } from './program.js'
+import { findTree, installTree } from './rabbitmq-4.js'
 
 /**
  * @typedef {{ kind: 'local', version: string, server: string, control: string, erl: string, epmd: string }} LocalRabbitMq
@@ -51,8 +52,14 @@ const SERVER_DIRECTORIES = [
   '/opt/rabbitmq/sbin',
 ]
 
-/** The newest series whose defaults still allow transient queues, as 3.10 does. */
-const DEFAULT_IMAGE = 'rabbitmq:3.13-alpine'
+/** Any: the newest series whose defaults still allow transient queues, as 3.10 does. */
+const DEFAULT_IMAGES = { any: 'rabbitmq:3.13-alpine', 4: 'rabbitmq:4-alpine' }
+
+/** An engine that does not answer by then is as good as none. */
+const ENGINE_TIMEOUT_MS = 30_000
+
+/** dpkg may wait ten minutes for another installation before it begins. */
+const INSTALL_TIMEOUT_MS = 14 * 60_000
 
 const WHAT_TO_INSTALL =
   'No RabbitMQ server found: install the package rabbitmq-server (Debian, Ubuntu: apt-get install rabbitmq-server; ' +
@@ -78,10 +85,41 @@ export function findRabbitMq() {
  * Finds a server, or installs one.
  *
  * @param {(line: string) => void} [announce] told, in one line, what is about to be done to the machine
+ * @param {string} [series] '4', or '' for any; RABBITMQ_SERIES by default
  * @returns {RabbitMqInstallation}
  * @throws {Error} with one sentence that says what to install, when there is no way to have a server
  */
-export function ensureRabbitMq(announce = line => process.stderr.write(`${line}\n`)) {
+export function ensureRabbitMq(
+  announce = line => process.stderr.write(`${line}\n`),
+  series = process.env['RABBITMQ_SERIES'] ?? '',
+) {
+  if (series !== '' && series !== '4')
+    throw new Error(`The tests know RabbitMQ of series 4 or of any, not '${series}'.`)
+  return series === '4' ? ensureSeries4(announce) : ensureAnySeries(announce)
+}
+
+/**
+ * @param {(line: string) => void} announce
+ * @returns {RabbitMqInstallation}
+ */
+function ensureSeries4(announce) {
+  const present = findRabbitMq()
+  if (present?.version.startsWith('4.')) return present
+  const unpacked = findTree()
+  if (unpacked !== undefined) return unpacked
+  const failure = installTree(announce)
+  const installation = findTree() ?? findDockerImage(DEFAULT_IMAGES[4], announce)
+  if (installation !== undefined) return installation
+  throw new Error(
+    `No RabbitMQ 4 found: install one, start Docker, or run this on a Debian with a mirror in reach (${failure}).`,
+  )
+}
+
+/**
+ * @param {(line: string) => void} announce
+ * @returns {RabbitMqInstallation}
+ */
+function ensureAnySeries(announce) {
   const present = findRabbitMq()
   if (present !== undefined) return present
   if (process.getuid?.() === 0 && findProgram('apt-get') !== undefined) {
@@ -93,7 +131,7 @@ export function ensureRabbitMq(announce = line => process.stderr.write(`${line}\
     const installed = findRabbitMq()
     if (installed !== undefined) return installed
   }
-  const container = findDockerImage(announce)
+  const container = findDockerImage(process.env['RABBITMQ_IMAGE'] ?? DEFAULT_IMAGES.any, announce)
   if (container !== undefined) return container
   throw new Error(WHAT_TO_INSTALL)
 }
@@ -127,16 +165,9 @@ function installDebianPackage() {
 }
 
 function installPackage() {
-  return run('apt-get', [
-    'install',
-    '--yes',
-    '--quiet=2',
-    '--no-install-recommends',
-    // Another run of this script, or of apt, may be at work: wait for its lock.
-    '-o',
-    'DPkg::Lock::Timeout=600',
-    'rabbitmq-server',
-  ])
+  // Another run of this script, or of apt, may be at work: wait for its lock.
+  const options = ['--yes', '--quiet=2', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=600']
+  return run('apt-get', ['install', ...options, 'rabbitmq-server'], { timeoutMs: INSTALL_TIMEOUT_MS })
 }
 
 /** AMQP and AMQPS, the Erlang port mapper, the distribution port and the management plugin. */
@@ -168,14 +199,17 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 function hold() {}
 
 /**
+ * @param {string} image
  * @param {(line: string) => void} announce
  * @returns {DockerRabbitMq | undefined}
  */
-function findDockerImage(announce) {
+function findDockerImage(image, announce) {
   const docker = findProgram('docker')
   if (docker === undefined) return undefined
-  if (!run(docker, ['version', '--format', '{{.Server.Version}}']).ok) return undefined
-  const image = process.env['RABBITMQ_IMAGE'] ?? DEFAULT_IMAGE
+  const answers = run(docker, ['version', '--format', '{{.Server.Version}}'], {
+    timeoutMs: ENGINE_TIMEOUT_MS,
+  })
+  if (!answers.ok) return undefined
   if (!run(docker, ['image', 'inspect', image]).ok) {
     announce(`thump: pulling the Docker image ${image} for the tests`)
     if (!run(docker, ['pull', '--quiet', image]).ok) return undefined
@@ -210,28 +244,6 @@ function runtimeDirectories(erl) {
 }
 
 /**
- * @param {string} name
- * @param {readonly string[]} [directories]
- */
-function findProgram(name, directories = searchPath()) {
-  return directories.map(directory => join(directory, name)).find(isExecutable)
-}
-
-function searchPath() {
-  return (process.env['PATH'] ?? '').split(delimiter).filter(directory => directory !== '')
-}
-
-/** @param {string} path */
-function isExecutable(path) {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/**
  * Ports something listens on, all addresses; empty where there is no /proc/net.
  *
  * @returns {Set<number>}
@@ -246,26 +258,13 @@ function listeningPorts() {
 /** TCP_LISTEN in the kernel's list of sockets. */
 const SOCKET_LISTENS = '0A'
 
-/**
- * @param {string} program
- * @param {readonly string[]} parameters
- */
-function run(program, parameters) {
-  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const result = spawnSync(program, parameters, {
-    env: environment,
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-  })
-  const output = result.error?.message ?? `${result.stdout}${result.stderr}`
-  return { ok: result.status === 0, status: result.status, output }
-}
-
 function main() {
   try {
-    const installation = ensureRabbitMq()
+    const { json, series } = parseArgs({
+      options: { json: { type: 'boolean' }, series: { type: 'string' } },
+    }).values
+    const installation = ensureRabbitMq(undefined, series)
     const where = installation.kind === 'local' ? installation.server : `Docker image ${installation.image}`
-    const json = process.argv.includes('--json')
     process.stdout.write(
       `${json ? JSON.stringify(installation) : `RabbitMQ ${installation.version}: ${where}`}\n`,
     )

@@ -6,6 +6,7 @@
 //
 //   npm test                          all of it
 //   npm test -- unit live             only these parts (and the build that they need)
+//   npm run test:rabbitmq4            the live tests with a RabbitMQ 4: the part `live4`
 //   npm test -- unit --grep WORDS     only the tests whose title matches: mocha's --grep
 //   FC_SEED=N npm test                the properties again, from the seed that a failed run printed
 //
@@ -25,7 +26,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const MINUTE = 60_000
 
 /** What each part is called, in the order in which they run. */
-const PARTS = /** @type {const} */ (['lint', 'types', 'build', 'unit', 'live', 'package', 'fuzz'])
+const PARTS = /** @type {const} */ (['lint', 'types', 'build', 'unit', 'live', 'live4', 'package', 'fuzz'])
 
 const TSC = 'node_modules/typescript/bin/tsc'
 const COVERAGE = 'coverage/tmp'
@@ -37,6 +38,7 @@ const COVERAGE = 'coverage/tmp'
  *   files: string[],
  *   ignore?: string[],
  *   deadlineMs: number,
+ *   env?: Record<string, string>,
  * }} MochaPart A deadline is for what hangs: several times what the part takes on two cores.
  */
 
@@ -58,6 +60,9 @@ const LIVE = {
   files: ['build/test/integration/**/*.test.js', 'build/test/support/rabbitmq.test.js'],
   deadlineMs: 10 * MINUTE,
 }
+
+/** @type {MochaPart} The same once more, and never at the same time: they measure time. */
+const LIVE4 = { ...LIVE, name: 'live4', env: { RABBITMQ_SERIES: '4' } }
 
 /** @type {MochaPart} */
 const PACKAGE = {
@@ -92,6 +97,9 @@ const seed = process.env['FC_SEED'] ?? String(randomInt(2 ** 31))
 /** @type {{ name: string, counts: Counts, milliseconds: number }[]} */
 const results = []
 
+/** What was not run, and why: it is said again beside the sum. @type {string[]} */
+const notes = []
+
 process.chdir(ROOT)
 for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
   process.on(name, () => {
@@ -109,7 +117,11 @@ async function main() {
     return finish()
   }
   // Installing a broker is mostly waiting for the network: it goes on beside the parts that need none.
-  const broker = isWanted('live') ? findBroker() : undefined
+  const broker = isWanted('live') ? findBroker(15 * MINUTE) : undefined
+  // Not before it is known what `live` gets: on some machines that is a RabbitMQ 4 already.
+  const broker4 = isWanted('live4')
+    ? Promise.resolve(broker).then(() => findBroker(6 * MINUTE, '4'))
+    : undefined
 
   if (isWanted('lint')) await part('lint', 'biome: style and format', lint)
   if (isWanted('types')) await part('types', 'tsc: every file, nothing emitted', checkTypes)
@@ -120,7 +132,8 @@ async function main() {
     await part('unit', 'unit, property and model tests, no network', unit)
     if (options.grep === undefined) await part('coverage', 'src/frames and src/protocol', coverage)
   }
-  if (isWanted('live')) await part('live', 'tests with a RabbitMQ', () => live(broker))
+  if (isWanted('live')) await part('live', 'tests with a RabbitMQ', () => live(LIVE, broker))
+  if (isWanted('live4')) await live4(broker, broker4)
   if (isWanted('package')) await part('package', 'layers, public names, packed tarball', () => mocha(PACKAGE))
   if (isWanted('fuzz')) await part('fuzz', 'a short run of arbitrary octets', () => mocha(FUZZ))
   finish()
@@ -175,18 +188,70 @@ async function coverage() {
   return check(['node_modules/c8/bin/c8.js', 'report'])
 }
 
-/** @param {Promise<import('./process-tree.js').Outcome> | undefined} broker */
-async function live(broker) {
+/** @typedef {Promise<import('./process-tree.js').Outcome | undefined> | undefined} Search */
+
+/**
+ * @param {MochaPart} tests
+ * @param {Search} broker
+ */
+async function live(tests, broker) {
   const found = await broker
   if (found !== undefined) print(`  ${found.output.trim().split('\n').join('\n  ')}`)
   if (found !== undefined && found.status !== 0) return verdict(false)
-  return mocha(LIVE)
+  // Programs of another client; tests that miss them are skipped. Not beside the broker's installation: apt does one at a time.
+  const tools = await runNode(['scripts/ensure-amqp-tools.js'], { quiet: true, deadlineMs: 10 * MINUTE })
+  print(`  ${tools.output.trim().split('\n').join('\n  ')}`)
+  return mocha(tests)
 }
 
-/** Undefined when AMQP_URL names a broker. */
-function findBroker() {
+/**
+ * The live tests on a RabbitMQ 4. A machine that cannot have one fails nothing, unless it was asked for just this.
+ *
+ * @param {Search} broker
+ * @param {Search} broker4
+ */
+async function live4(broker, broker4) {
+  const [found, found4] = [await broker, await broker4]
+  const failure = failureOf(found4)
+  if (failure === undefined && lastLine(found) === lastLine(found4)) {
+    notes.push(`live on RabbitMQ 4: that was \`live\`, on ${lastLine(found4)}`)
+  } else if (failure !== undefined && !wanted.includes('live4')) {
+    notes.push(`live on RabbitMQ 4: not run: ${failure}`)
+  } else {
+    return part('live4', 'the same tests with a RabbitMQ 4', async () => {
+      if (failure === undefined) return live(LIVE4, broker4)
+      print(`  ${failure}`)
+      return verdict(false)
+    })
+  }
+  print(`\n${notes.at(-1)}`)
+}
+
+/**
+ * Why a search found none, in one line.
+ *
+ * @param {import('./process-tree.js').Outcome | undefined} search
+ */
+function failureOf(search) {
+  if (search === undefined) return 'AMQP_URL names the broker'
+  if (search.isLate) return `there was none after ${seconds(search.milliseconds)}`
+  return search.status === 0 ? undefined : lastLine(search) || 'there is none'
+}
+
+/** @param {import('./process-tree.js').Outcome | undefined} outcome */
+function lastLine(outcome) {
+  return outcome?.output.trim().split('\n').at(-1) ?? ''
+}
+
+/**
+ * Undefined when AMQP_URL names a broker.
+ *
+ * @param {number} deadlineMs
+ * @param {string} [series]
+ */
+async function findBroker(deadlineMs, series = process.env['RABBITMQ_SERIES'] ?? '') {
   if (process.env['AMQP_URL']) return undefined
-  return runNode(['scripts/ensure-rabbitmq.js'], { quiet: true, deadlineMs: 15 * MINUTE })
+  return runNode(['scripts/ensure-rabbitmq.js', '--series', series], { quiet: true, deadlineMs })
 }
 
 /**
@@ -212,7 +277,7 @@ async function check(...programs) {
  * @param {Record<string, string>} [env]
  * @returns {Promise<Counts>}
  */
-async function mocha({ name, files, ignore = [], folder, deadlineMs }, env = {}) {
+async function mocha({ name, files, ignore = [], folder, deadlineMs, env: ownEnv }, env = {}) {
   if (!existsSync(folder)) {
     print(`  there is no ${folder.replace('build/', '')}`)
     return { passed: 0, failed: 0, skipped: 0 }
@@ -231,7 +296,7 @@ async function mocha({ name, files, ignore = [], folder, deadlineMs }, env = {})
       ...(options.grep === undefined ? [] : ['--grep', options.grep]),
       ...files,
     ],
-    { deadlineMs, env: { FC_SEED: seed, ...env } },
+    { deadlineMs, env: { FC_SEED: seed, ...ownEnv, ...env } },
   )
   const counts = existsSync(file)
     ? JSON.parse(readFileSync(file, 'utf8'))
@@ -257,6 +322,7 @@ function finish() {
     const mark = counts.failed > 0 ? '✗' : '✓'
     print(`${mark} ${name.padEnd(9)} ${summary(counts).padEnd(36)} ${seconds(milliseconds).padStart(7)}`)
   }
+  for (const note of notes) print(`- ${note}`)
   print(summary(total))
   process.exitCode = total.failed > 0 ? 1 : 0
 }

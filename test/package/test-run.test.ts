@@ -196,11 +196,11 @@ describe('The run of the tests', function () {
     const { NODE_V8_COVERAGE: _, ...env } = process.env
     const { stdout, status } = spawnSync(
       process.execPath,
-      ['scripts/test.js', 'lint', 'unit', '--only', 'fuzz'],
+      ['scripts/test.js', 'lint', 'unit', 'live4', '--only', 'fuzz'],
       {
         cwd: directory,
         encoding: 'utf8',
-        env: { ...env, FC_SEED: '42' },
+        env: { ...env, FC_SEED: '42', AMQP_URL: 'amqp://broker.example' },
       },
     )
     expect(stdout).to.match(/^Node v.*, fast-check seed 42\n/)
@@ -210,8 +210,10 @@ describe('The run of the tests', function () {
     expect(stdout).to.match(/✗ unit +0 passed, 1 failed, 1 skipped/)
     expect(stdout).to.contain('mocha ended with 7 and no failed test')
     expect(stdout).to.match(/✗ fuzz +0 passed, 1 failed/)
-    expect(stdout).not.to.contain('== live')
-    expect(stdout).to.match(/\n\d passed, [34] failed, 1 skipped\n$/)
+    expect(stdout).to.contain('AMQP_URL names the broker\n')
+    expect(stdout).to.match(/✗ live4 +0 passed, 1 failed/)
+    expect(stdout).not.to.contain('== live:')
+    expect(stdout).to.match(/\n\d passed, [45] failed, 1 skipped\n$/)
     expect(status).to.equal(1)
   })
 })

@@ -1,13 +1,20 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { hex, toHex } from './hex.js'
 import { until, within } from './rabbitmq/deadline.js'
-import { needsControl, RabbitMqNode, sharedBroker, sharedNode, stopSharedBroker } from './rabbitmq/index.js'
+import {
+  needsControl,
+  RabbitMqNode,
+  sharedBroker,
+  sharedNode,
+  sharedVersion,
+  stopSharedBroker,
+} from './rabbitmq/index.js'
 import { ensureInstallation } from './rabbitmq/installation.js'
 import { NodeDirectory } from './rabbitmq/node-directory.js'
 import { commandLineOf, startTimeOf } from './rabbitmq/process-identity.js'
@@ -238,6 +245,59 @@ describe('ensure-rabbitmq', () => {
     expect(installation.version).to.match(/^\d+\.\d+\.\d+/)
   })
 
+  describe('asked for RabbitMQ 4', () => {
+    const ask = (series: string, env: NodeJS.ProcessEnv) =>
+      spawnSync(process.execPath, [script, '--series', series, '--json'], { encoding: 'utf8', env })
+
+    /** As an earlier run would have left it in that cache. */
+    function unpack(cache: string, { layout = 1, root = cache } = {}): object {
+      const server = join(root, 'rabbitmq-4', 'server')
+      const installation = { kind: 'local', version: '4.9.9', server }
+      mkdirSync(join(cache, 'rabbitmq-4'))
+      writeFileSync(join(cache, 'rabbitmq-4', 'server'), '')
+      writeFileSync(join(cache, 'rabbitmq-4', 'installation.json'), JSON.stringify({ layout, installation }))
+      return installation
+    }
+
+    let cache: string
+
+    beforeEach(() => {
+      cache = mkdtempSync(join(tmpdir(), 'thump-cache-'))
+    })
+
+    afterEach(() => rmSync(cache, { recursive: true }))
+
+    it('prints the one that an earlier run unpacked', () => {
+      const installation = unpack(cache)
+      const { stdout, status } = ask('4', { PATH: '', THUMP_CACHE: cache })
+      expect(status).to.equal(0)
+      expect(JSON.parse(stdout)).to.deep.equal(installation)
+    })
+
+    it('takes none that was moved, is laid out otherwise or is not whole', () => {
+      for (const options of [{ root: '/elsewhere' }, { layout: 0 }]) {
+        unpack(cache, options)
+        expect(ask('4', { PATH: '', THUMP_CACHE: cache }).status, JSON.stringify(options)).to.equal(1)
+        rmSync(join(cache, 'rabbitmq-4'), { recursive: true })
+      }
+      unpack(cache)
+      rmSync(join(cache, 'rabbitmq-4', 'installation.json'))
+      expect(ask('4', { PATH: '', THUMP_CACHE: cache }).status).to.equal(1)
+    })
+
+    it('says in one line what would be needed where there is none to be had', () => {
+      const { stderr, status } = ask('4', { PATH: '', THUMP_CACHE: cache })
+      expect(status).to.equal(1)
+      expect(stderr).to.match(/^No RabbitMQ 4 found: install one, .* \(.*\)\.\n$/)
+    })
+
+    it('knows no other series', () => {
+      const { stderr, status } = ask('5', { PATH: '' })
+      expect(status).to.equal(1)
+      expect(stderr).to.equal("The tests know RabbitMQ of series 4 or of any, not '5'.\n")
+    })
+  })
+
   it('says in one line what to install where there is nothing to be had', () => {
     const { stderr, status } = spawnSync(process.execPath, [script], { encoding: 'utf8', env: { PATH: '' } })
     expect(status).to.equal(1)
@@ -265,6 +325,17 @@ describe('sharedBroker', function () {
     expect(await sharedNode(this)).to.equal(broker.node)
     await stopSharedBroker()
     expect(broker.node?.running).to.equal(false)
+  })
+
+  it('says its version, also one that AMQP_URL names', async function () {
+    needsControl(this)
+    const node = await RabbitMqNode.start()
+    try {
+      process.env['AMQP_URL'] = node.url
+      expect(await sharedVersion()).to.equal(node.version)
+    } finally {
+      await node.stop()
+    }
   })
 
   it('is the broker that AMQP_URL names, which is not ours', async () => {
@@ -343,7 +414,7 @@ function directoryName(nodeName: string): string {
 
 /** The node's port mapper and its reaper live as long as the node, which may have many VMs. */
 function isNotOfTheVm(pid: number): boolean {
-  return /^epmd-of-|thump-reaper/.test(commandLineOf(pid) ?? '')
+  return /thump-rabbitmq-\w+\/epmd |thump-reaper/.test(commandLineOf(pid) ?? '')
 }
 
 /** Processes that have a node's name on their command line or, as the VM's helpers, in their environment. */

@@ -11,7 +11,7 @@ import { CONTROL_LOOP } from './control-channel.js'
 import { freePort } from './free-port.js'
 import type { DockerRabbitMq } from './installation.js'
 import type { NodeDirectory } from './node-directory.js'
-import type { NodeLauncher, RabbitMqSettings } from './node-launcher.js'
+import { DEFAULT_SETTINGS, type NodeLauncher, type RabbitMqSettings } from './node-launcher.js'
 
 const CTL_TIMEOUT_MS = 90_000
 
@@ -70,7 +70,12 @@ export class DockerLauncher implements NodeLauncher {
 
   async #createContainer(image: string, directory: NodeDirectory, settings: RabbitMqSettings): Promise<void> {
     // guest may log in from loopback only, and what comes in by a published port comes from the engine's bridge.
-    const configuration = { 'listeners.tcp.1': 5672, 'loopback_users.guest': false, ...settings }
+    const configuration = {
+      'listeners.tcp.1': 5672,
+      'loopback_users.guest': false,
+      ...DEFAULT_SETTINGS,
+      ...settings,
+    }
     const lines = Object.entries(configuration).map(([name, value]) => `${name} = ${value}\n`)
     // The server in the container is another user than the one who writes the file.
     const file = directory.write('rabbitmq.conf', lines.join(''), 0o644)

@@ -2,4 +2,11 @@
 
 export type { RabbitMqSettings } from './node-launcher.js'
 export { RabbitMqNode, type RabbitMqNodeOptions } from './rabbitmq-node.js'
-export { type Broker, needsControl, sharedBroker, sharedNode, stopSharedBroker } from './shared-broker.js'
+export {
+  type Broker,
+  needsControl,
+  sharedBroker,
+  sharedNode,
+  sharedVersion,
+  stopSharedBroker,
+} from './shared-broker.js'

@@ -18,10 +18,12 @@ import { until, within } from './deadline.js'
 import { freePort } from './free-port.js'
 import type { LocalRabbitMq } from './installation.js'
 import type { NodeDirectory } from './node-directory.js'
-import type { NodeLauncher, RabbitMqSettings } from './node-launcher.js'
+import { DEFAULT_SETTINGS, type NodeLauncher, type RabbitMqSettings } from './node-launcher.js'
+import { isStopped } from './process-identity.js'
 
 const EPMD_LISTENS_WITHIN_MS = 10_000
 const EPMD_ENDS_WITHIN_MS = 5_000
+const STOPPED_WITHIN_MS = 5_000
 
 /** Any of rabbitmqctl's own timeouts (60 s) comes first. */
 const CTL_TIMEOUT_MS = 90_000
@@ -79,7 +81,11 @@ export class LocalLauncher implements NodeLauncher {
   }
 
   async freeze(): Promise<void> {
+    const pid = this.#vm?.pid
+    if (pid === undefined) return
     this.#vm?.kill('SIGSTOP')
+    // Until the last thread has stopped the broker may still answer.
+    await until(STOPPED_WITHIN_MS, `the VM ${pid} stops`, () => isStopped(pid))
   }
 
   async thaw(): Promise<void> {
@@ -110,19 +116,21 @@ export class LocalLauncher implements NodeLauncher {
 
   async #startEpmd(): Promise<void> {
     const { epmd } = this.#ports
-    // epmd takes no parameter that could bear the node's name, by which the sweep knows it again: its zeroth does.
-    const argv0 = `epmd-of-${this.#directory.name}`
-    this.#epmd = this.#spawn(this.#installation.epmd, ['-port', String(epmd), '-address', '127.0.0.1'], argv0)
+    // epmd takes no parameter that could bear the node's name, by which the sweep knows it again: its path does. (A zeroth
+    // parameter of our own would be lost where epmd is a script.)
+    const path = this.#directory.file('epmd')
+    if (!existsSync(path)) symlinkSync(this.#installation.epmd, path)
+    this.#epmd = this.#spawn(path, ['-port', String(epmd), '-address', '127.0.0.1'])
     this.#epmd.stdout.resume()
     this.#epmd.stderr.resume()
     await until(EPMD_LISTENS_WITHIN_MS, `epmd listens on ${epmd}`, () => accepts(epmd))
   }
 
   /** Own session: a Ctrl-C at the tests' terminal is not for it. Unreferenced: it holds no process that is done. */
-  #spawn(program: string, parameters: readonly string[], argv0 = program): ChildProcessWithoutNullStreams {
+  #spawn(program: string, parameters: readonly string[]): ChildProcessWithoutNullStreams {
     const env = this.#environment
     const cwd = this.#directory.path
-    const child = spawn(program, parameters, { argv0, env, cwd, detached: true })
+    const child = spawn(program, parameters, { env, cwd, detached: true })
     if (child.pid !== undefined) this.#directory.recordProcess(child.pid)
     child.unref()
     // Pipes to a child are sockets, which the declared types do not say.
@@ -138,6 +146,7 @@ export class LocalLauncher implements NodeLauncher {
       'listeners.tcp.1': `127.0.0.1:${this.#ports.amqp}`,
       'log.file': 'node.log',
       'log.console': false,
+      ...DEFAULT_SETTINGS,
       ...settings,
     }
     const lines = Object.entries(configuration).map(([name, value]) => `${name} = ${value}\n`)

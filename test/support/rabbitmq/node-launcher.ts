@@ -6,6 +6,12 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 /** One setting of rabbitmq.conf, by its name there: `{ heartbeat: 1, 'auth_mechanisms.1': 'PLAIN' }`. */
 export type RabbitMqSettings = Readonly<Record<string, string | number | boolean>>
 
+/** What every node is given, so that tests of one kind fit all versions; a node's own settings come after it. */
+export const DEFAULT_SETTINGS: RabbitMqSettings = {
+  // The default of RabbitMQ 3; that of 4 is 16 MiB.
+  max_message_size: 134_217_728,
+}
+
 export interface NodeLauncher {
   /** The AMQP port on 127.0.0.1, the same in every life of the node. */
   readonly port: number

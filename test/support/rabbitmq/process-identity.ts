@@ -2,7 +2,7 @@
 // answers from /proc; elsewhere ps does. It does not signal anybody.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 
 const HAS_PROC = existsSync('/proc/self/stat')
 
@@ -18,6 +18,22 @@ export function startTimeOf(pid: number): string | undefined {
 export function commandLineOf(pid: number): string | undefined {
   if (!HAS_PROC) return processStatus(pid, 'args=')
   return readProc(pid, 'cmdline')?.replaceAll('\0', ' ').trim() || undefined
+}
+
+/** Whether every thread of a process was stopped by SIGSTOP, which takes the kernel a moment; also of one that has ended. */
+export function isStopped(pid: number): boolean {
+  if (!HAS_PROC) return !/^[^T]/.test(processStatus(pid, 'state=') ?? '')
+  return threadsOf(pid).every(thread =>
+    /^[TXZ]/.test(readProc(pid, `task/${thread}/stat`)?.split(') ').at(-1) ?? 'X'),
+  )
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+  } catch {
+    return []
+  }
 }
 
 function readProc(pid: number, file: string): string | undefined {

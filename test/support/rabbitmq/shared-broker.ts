@@ -1,6 +1,7 @@
 // The broker that tests share when they do no more than use it: the one AMQP_URL names, else one private node for the
 // whole run. A broker that AMQP_URL names belongs to somebody else: no test may freeze, block or stop it.
 
+import { connect } from '../../../src/index.js'
 import { keep } from '../invariants/keep.js'
 import { RabbitMqNode } from './rabbitmq-node.js'
 
@@ -17,6 +18,16 @@ export function sharedBroker(): Promise<Broker> {
   // Started by whichever test comes first, it belongs to the run.
   shared ??= keep('the shared broker', startBroker)
   return shared
+}
+
+/** The version of the shared broker, as 3.10.8: what a foreign one says of itself, since nothing else can be asked of it. */
+export async function sharedVersion(): Promise<string> {
+  const { node, url } = await sharedBroker()
+  if (node !== undefined) return node.version
+  const connection = await connect(url)
+  const version = String(connection.serverProperties['version'])
+  await connection.close()
+  return version
 }
 
 /** Stops the shared node, if one was started; for the root hook at the end of a test run. */
