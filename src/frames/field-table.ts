@@ -88,6 +88,20 @@ export function skipTable(reader: ByteReader, depth = 1): void {
   reader.widen(outerEnd)
 }
 
+/** The fields of a table as they stand, name, tag and value: one buffer for each. */
+export function splitTable(reader: ByteReader): Buffer[] {
+  const fields: Buffer[] = []
+  const outerEnd = enter(reader, 1)
+  while (reader.remaining > 0) {
+    const { position } = reader
+    reader.skip(reader.octet())
+    skipValue(reader, nextType(reader, position), 1)
+    fields.push(reader.copySince(position))
+  }
+  reader.widen(outerEnd)
+  return fields
+}
+
 /**
  * Writes a table: its own enumerable properties with string names, those that are undefined left out. Throws
  * ArgumentError with the path of the value that cannot be sent.

@@ -15,7 +15,7 @@ export {
   NO_OCTETS,
   PROTOCOL_HEADER,
 } from './constants.js'
-export { readTable, skipTable, writeTable } from './field-table.js'
+export { readTable, skipTable, splitTable, writeTable } from './field-table.js'
 export {
   DecimalField,
   type FieldArray,

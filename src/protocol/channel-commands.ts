@@ -1,9 +1,10 @@
-// The two kinds of command that go through a channel in program order: calls, of which one is outstanding at a time
-// (RabbitMQ's replies overtake each other), and publishes.
+// The kinds of command that go through a channel in program order: calls, of which one is outstanding at a time, publishes,
+// settlements that come after a transaction method, and the question whether all publishes before are confirmed.
 
 import type { Publishing } from './frame-writers.js'
 import type { CallName, ContentMethodName, Method, MethodArgs, MethodOf } from './method-types.js'
 import { METHODS, methodRow } from './methods.js'
+import type { PublishFailures } from './publish-failures.js'
 
 /** A synchronous method, or a few that belong together, and whoever waits for the answer. */
 export interface CallCommand {
@@ -14,6 +15,8 @@ export interface CallCommand {
   /** Index of the step that is outstanding, or next. */
   step: number
   deadline: number
+  /** How long the caller waits at most. */
+  readonly timeoutMs: number
   /** The caller was told that it failed; the slot is kept for the late reply. */
   abandoned: boolean
   readonly octets: number
@@ -27,11 +30,34 @@ export interface CallStep {
 /** A publish that must wait: behind a call, for the window of confirms, for the socket, or for the broker. */
 export interface PublishCommand {
   readonly kind: 'publish'
-  /** Undefined on a plain channel. */
+  /** Undefined for one on a plain channel that nobody asks after. */
   readonly token: object | undefined
+  /** Whether the broker confirms it: it was issued in confirm mode. */
+  readonly confirming: boolean
   readonly publishing: Publishing
   /** Method frame and header frame. */
   readonly frames: Buffer
+  readonly deadline: number
+  readonly timeoutMs: number
+  /** Where to note that it failed. */
+  readonly failures: PublishFailures
+  readonly octets: number
+}
+
+/** A settlement that was issued after a transaction method, and belongs behind it. */
+export interface SettlementCommand {
+  readonly kind: 'settlement'
+  readonly method: SettlementMethod
+  readonly deadline: number
+  readonly octets: number
+}
+
+export type SettlementMethod = MethodOf<'basic.ack' | 'basic.nack' | 'basic.reject'>
+
+/** The wait until all publishes before it are confirmed. */
+export interface ConfirmWait {
+  readonly kind: 'confirmWait'
+  readonly token: object
   readonly deadline: number
   readonly octets: number
 }
@@ -45,12 +71,13 @@ export interface ConsumeCommand {
   readonly prefetch: number | undefined
   readonly noAck: boolean
   readonly exclusive: boolean
+  readonly noWait: boolean
   readonly arguments: MethodArgs<'basic.consume'>['arguments']
   /** The token that deliveries will carry. */
   readonly consumer: object
 }
 
-export type Command = CallCommand | PublishCommand
+export type Command = CallCommand | PublishCommand | SettlementCommand | ConfirmWait
 
 /** The name of the method a call is known by: its last step's. */
 export function nameOf(call: CallCommand): CallName {
@@ -82,8 +109,8 @@ export function isContentMethod(method: Method): method is MethodOf<ContentMetho
  * meaning of global = 0).
  */
 export function callsOf(command: ConsumeCommand, consumerTag: string): readonly MethodOf<CallName>[] {
-  const { queue, noAck, exclusive, prefetch } = command
-  const flags = { noLocal: false, noAck, exclusive, noWait: false }
+  const { queue, noAck, exclusive, noWait, prefetch } = command
+  const flags = { noLocal: false, noAck, exclusive, noWait }
   const args = { queue, consumerTag, ...flags, arguments: command.arguments }
   const consume: MethodOf<CallName> = { name: 'basic.consume', args }
   if (prefetch === undefined) return [consume]

@@ -1,24 +1,27 @@
 // The receiving half of a channel life: its consumers, which of its deliveries are unsettled, and what settles them.
 
+import type { SettlementMethod } from './channel-commands.js'
 import type { ChannelLink } from './channel-link.js'
 import type { CloseReason } from './close-reason.js'
 import { ConsumerRegistry, type RegisteredConsumer } from './consumer-registry.js'
 import type { Content } from './content.js'
 import { DeliveryLedger, type DeliveryState } from './delivery-ledger.js'
 import type { ChannelLife, IncomingDelivery, Settlement } from './events.js'
-import type { Method, MethodArgs } from './method-types.js'
+import type { MethodArgs } from './method-types.js'
 import { ReplyCode } from './reply-codes.js'
 import { Violation } from './violation.js'
 
+const GIVE_BACK: Settlement = Object.freeze({ kind: 'nack', multiple: false, requeue: true })
+
 export class ChannelDeliveries {
   readonly #link: ChannelLink
-  readonly #send: (settlement: Method) => void
+  readonly #send: (settlement: SettlementMethod) => 'sent' | 'queued'
   readonly #consumers = new ConsumerRegistry()
   readonly #ledger = new DeliveryLedger()
   #lastDeliveryTag = 0
   #recovering = false
 
-  constructor(link: ChannelLink, send: (settlement: Method) => void) {
+  constructor(link: ChannelLink, send: (settlement: SettlementMethod) => 'sent' | 'queued') {
     this.#link = link
     this.#send = send
   }
@@ -67,22 +70,46 @@ export class ChannelDeliveries {
   /** Takes a delivery into the ledger. */
   accept(delivery: IncomingDelivery): IncomingDelivery {
     this.expectInOrder(delivery.deliveryTag)
-    this.#lastDeliveryTag = delivery.deliveryTag
+    // RabbitMQ gives a direct reply the tag of the next delivery without counting it: there a tag comes again.
+    if (!delivery.noAck) this.#lastDeliveryTag = delivery.deliveryTag
     if (!delivery.noAck && !this.#recovering) this.#ledger.add(delivery.deliveryTag)
     return delivery
   }
 
   /** Nobody is there for the delivery any more: somebody else may have it. */
-  giveBack({ deliveryTag, noAck }: IncomingDelivery): void {
-    if (!noAck) this.settle(deliveryTag, { kind: 'nack', multiple: false, requeue: true })
+  giveBack({ deliveryTag, noAck, content }: IncomingDelivery): void {
+    if (noAck || content.isFromStream) return
+    if (this.settle(deliveryTag, GIVE_BACK)) this.#ledger.noteGivenBack(deliveryTag)
   }
 
   /** Sends a settlement if the delivery waits for one. */
   settle(deliveryTag: number, settlement: Settlement): boolean {
     if (this.#ledger.stateOf(deliveryTag) !== 'unsettled') return false
+    const multiple = settlement.kind !== 'reject' && settlement.multiple
     // What cannot be sent, because another command is just being encoded, is not settled either.
-    this.#send(settlementMethod(deliveryTag, settlement))
-    return this.#ledger.settle(deliveryTag, settlement.kind !== 'reject' && settlement.multiple)
+    const sent = this.#send(settlementMethod(deliveryTag, settlement))
+    return sent === 'sent'
+      ? this.#ledger.settle(deliveryTag, multiple)
+      : this.#ledger.reserve(deliveryTag, multiple)
+  }
+
+  /** A settlement that had to wait has its turn. False when it must not be sent any more. */
+  settleReserved(): boolean {
+    return this.#ledger.settleReserved()
+  }
+
+  /** tx.select is being sent: settling is provisional from there on. */
+  beginTransactions(): void {
+    this.#ledger.beginTransactions()
+  }
+
+  commit(): void {
+    this.#ledger.commit()
+  }
+
+  /** What was given back in the transaction nobody has: it goes back again, in the next one. */
+  rollback(): void {
+    for (const deliveryTag of this.#ledger.rollback()) this.settle(deliveryTag, GIVE_BACK)
   }
 
   /**
@@ -90,12 +117,26 @@ export class ChannelDeliveries {
    * sent and we have not seen yet, so until recover-ok nothing is to be settled.
    */
   beginRecovery(): void {
-    this.#ledger.settleAll()
+    this.#ledger.takeBack()
     this.#recovering = true
   }
 
   endRecovery(): void {
     this.#recovering = false
+  }
+
+  /**
+   * A cancel without a reply is being sent: the consumer has ended, and what is still on its way to it goes back. A reply to
+   * whatever is called after it says that nothing is on its way any more.
+   */
+  retireConsumer(consumerTag: string): void {
+    const registered = this.#consumers.retire(consumerTag)
+    if (registered !== undefined) this.#tellEnd(registered, { by: 'client' })
+  }
+
+  /** A call that was sent after the cancels without a reply was answered. */
+  forgetRetired(): void {
+    this.#consumers.forgetRetired()
   }
 
   endConsumer(consumerTag: string, reason: CloseReason): void {
@@ -129,7 +170,7 @@ export class ChannelDeliveries {
   }
 }
 
-function settlementMethod(deliveryTag: number, settlement: Settlement): Method {
+function settlementMethod(deliveryTag: number, settlement: Settlement): SettlementMethod {
   if (settlement.kind === 'ack')
     return { name: 'basic.ack', args: { deliveryTag, multiple: settlement.multiple } }
   const { requeue } = settlement

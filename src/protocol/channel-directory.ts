@@ -27,6 +27,8 @@ export class ChannelDirectory implements ChannelLink {
   #channelMax = 0
   /** Channels with commands that wait; the one that has waited longest since it was last served comes first. */
   readonly #waiting = new Set<number>()
+  /** Channels that want to hear when their octets have left. */
+  readonly #departing = new Set<number>()
   #queuedOctets = 0
   #wakeAt = Number.POSITIVE_INFINITY
 
@@ -125,6 +127,14 @@ export class ChannelDirectory implements ChannelLink {
     }
   }
 
+  /** Octets have left. */
+  noteDeparture(): void {
+    if (this.#departing.size === 0) return
+    const watching = [...this.#departing]
+    this.#departing.clear()
+    for (const channelNumber of watching) this.#channels.get(channelNumber)?.noteDeparture()
+  }
+
   handleTimeout(now: number): void {
     if (now < this.#wakeAt) return
     this.#wakeAt = Number.POSITIVE_INFINITY
@@ -156,12 +166,17 @@ export class ChannelDirectory implements ChannelLink {
     for (const channel of this.#channels.values()) channel.lose(reason)
     this.#channels.clear()
     this.#waiting.clear()
+    this.#departing.clear()
     this.#wakeAt = Number.POSITIVE_INFINITY
   }
 
   noteQueued(channelNumber: number, octets: number): void {
     this.#queuedOctets += octets
     if (octets > 0) this.#waiting.add(channelNumber)
+  }
+
+  watchDeparture(channelNumber: number): void {
+    this.#departing.add(channelNumber)
   }
 
   emit(event: ProtocolEvent): void {

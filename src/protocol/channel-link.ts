@@ -27,9 +27,16 @@ export interface ChannelLink {
   readonly buffered: number
   /** Octets of a channel have begun (or, negative, ceased) to wait in front of the outbound order. */
   noteQueued(channelNumber: number, octets: number): void
+  /** The channel wants to hear, once, when what it has appended has left. */
+  watchDeparture(channelNumber: number): void
   emit(event: ProtocolEvent): void
   /** `handleTimeout` is wanted not later than then. */
   wakeBy(deadline: number): void
   /** The close handshake of the channel is complete: its number may be used again. */
   release(channelNumber: number): void
+}
+
+/** What an error adds about something that was not answered in time. */
+export function blockedClause({ blocked }: ChannelLink): string {
+  return blocked === undefined ? '' : `; the broker blocks the connection: ${blocked}`
 }

@@ -1,25 +1,26 @@
 // One life of one channel, from channel.open to close-ok. Methods and contents come in, frames go to the connection's
-// outbound, events to its queue. It routes: the order of commands is CommandLane's, publishing ChannelPublisher's,
-// deliveries ChannelDeliveries'. A channel that is opened again, under whatever number, is another life.
+// outbound, events to its queue. It routes: how the life ends is ChannelLifecycle's, the order of commands CommandLane's,
+// publishing ChannelPublisher's, deliveries ChannelDeliveries'. A channel that is opened again, under whatever number, is
+// another life.
 
-import type { ByteReader } from '../frames/index.js'
+import { ArgumentError, type ByteReader } from '../frames/index.js'
+import type { AnsweredCall } from './call-slot.js'
 import { type ConsumeCommand, callsOf, isContentMethod, nameOf } from './channel-commands.js'
 import { ChannelDeliveries } from './channel-deliveries.js'
+import { ChannelLifecycle } from './channel-lifecycle.js'
 import type { ChannelLink } from './channel-link.js'
 import { ChannelPublisher } from './channel-publisher.js'
-import { type ChannelState, type ChannelTrigger, nextChannelState, triggerOf } from './channel-state.js'
+import type { ChannelState } from './channel-state.js'
 import type { CloseReason } from './close-reason.js'
 import { CommandLane } from './command-lane.js'
 import type { Content } from './content.js'
 import { type Assembled, ContentAssembler } from './content-assembler.js'
 import type { DeliveryState } from './delivery-ledger.js'
-import { ChannelClosedError, CloseTimeoutError } from './errors.js'
-import type { ChannelLife, Settlement } from './events.js'
+import type { ErrorDetails } from './errors.js'
+import type { ChannelLife, IncomingDelivery, Settlement } from './events.js'
 import { encodeMethodFrame, type Publishing } from './frame-writers.js'
-import { methodNameOf } from './method-codec.js'
 import type { CallName, ContentMethodName, Method, MethodArgs, MethodOf } from './method-types.js'
-import { cutReplyText, ReplyCode } from './reply-codes.js'
-import { Violation } from './violation.js'
+import { ReplyCode } from './reply-codes.js'
 
 export class ChannelProtocol implements ChannelLife {
   readonly number: number
@@ -27,47 +28,47 @@ export class ChannelProtocol implements ChannelLife {
   readonly owner: object
   readonly maxUnconfirmed: number
   readonly #link: ChannelLink
+  readonly #lifecycle: ChannelLifecycle
   readonly #publisher: ChannelPublisher
   readonly #lane: CommandLane
   readonly #deliveries: ChannelDeliveries
   readonly #assembler: ContentAssembler<MethodOf<ContentMethodName>>
-  #state: ChannelState = 'opening'
-  #reason: CloseReason | undefined
-  /** `quiet`: the connection is about to close. `sealed`: its Close is sent, and nothing may follow that. */
-  #connection: 'open' | 'quiet' | 'sealed' = 'open'
-  #confirming = false
-  #closeDeadline = Number.POSITIVE_INFINITY
+  /** Calls of confirm.select that were accepted and not taken back. */
+  #confirmSelects = 0
+  /** Whether one of them was sent. */
+  #confirmsBegun = false
 
   constructor(number: number, link: ChannelLink, owner: object, maxUnconfirmed: number) {
     this.number = number
     this.owner = owner
     this.maxUnconfirmed = maxUnconfirmed
     this.#link = link
+    this.#lifecycle = new ChannelLifecycle(this, link)
     this.#publisher = new ChannelPublisher(link, number)
     this.#lane = new CommandLane(this, link, this.#publisher)
-    this.#deliveries = new ChannelDeliveries(link, settlement => this.#lane.send(settlement))
+    this.#deliveries = new ChannelDeliveries(link, settlement => this.#lane.settle(settlement))
     this.#assembler = new ContentAssembler(link.limits.maxMessageSize)
   }
 
   // A. getters
 
   get state(): ChannelState {
-    return this.#state
+    return this.#lifecycle.state
   }
 
   /** Why it ended; undefined while it lives. */
   get reason(): CloseReason | undefined {
-    return this.#reason
+    return this.#lifecycle.reason
   }
 
   /** Whether publishes are confirmed: confirm.select was accepted for sending. */
   get confirming(): boolean {
-    return this.#confirming
+    return this.#confirmSelects > 0
   }
 
   /** Nothing waits: no command, no reply, no confirm. Of what is closing nothing comes any more. */
   get isIdle(): boolean {
-    return this.#state === 'closing' || (this.#lane.isEmpty && this.#publisher.unconfirmed === 0)
+    return this.state === 'closing' || (this.#lane.isEmpty && this.#publisher.unconfirmed === 0)
   }
 
   /** Publishes that wait for their turn or for their confirm. */
@@ -81,8 +82,8 @@ export class ChannelProtocol implements ChannelLife {
   }
 
   get nextDeadline(): number {
-    if (this.#isOver) return Number.POSITIVE_INFINITY
-    return Math.min(this.#closeDeadline, this.#publisher.nextDeadline, this.#lane.nextDeadline)
+    if (this.#lifecycle.isOver) return Number.POSITIVE_INFINITY
+    return Math.min(this.#lifecycle.deadline, this.#publisher.nextDeadline, this.#lane.nextDeadline)
   }
 
   stateOf(deliveryTag: number): DeliveryState {
@@ -97,21 +98,9 @@ export class ChannelProtocol implements ChannelLife {
 
   receiveMethod(method: Method): void {
     this.#assembler.expectIdle()
-    const next = nextChannelState(this.#state, triggerOf(method.name))
-    if (next === 'violation') {
-      throw new Violation(
-        ReplyCode.ChannelError,
-        `${method.name} on a channel that is ${this.#state}`,
-        method.name,
-      )
-    }
-    if (next !== 'discard') {
-      this.#state = next
-      this.#handle(method)
-    } else if (isContentMethod(method)) {
-      // The content must be followed to its end all the same, or its frames would be mistaken for others.
-      this.#assembler.begin(method)
-    }
+    if (this.#lifecycle.receive(method)) this.#handle(method)
+    // The content must be followed to its end all the same, or its frames would be mistaken for others.
+    else if (isContentMethod(method)) this.#assembler.begin(method)
   }
 
   receiveHeader(reader: ByteReader): void {
@@ -125,53 +114,69 @@ export class ChannelProtocol implements ChannelLife {
   }
 
   handleTimeout(now: number): void {
-    if (this.#isOver) return
-    if (now >= this.#closeDeadline) return this.#giveUpClosing()
+    if (this.#lifecycle.isOver) return
+    this.#lifecycle.expire(now)
+    if (this.#lifecycle.isOver) return
     this.#publisher.expire(now)
     const unanswered = this.#lane.expire(now)
     if (unanswered !== undefined) {
       const { call, error } = unanswered
-      this.#refuse(
-        { by: 'timeout', text: error.message, method: nameOf(call), error },
-        ReplyCode.ReplySuccess,
-      )
+      const reason: CloseReason = { by: 'timeout', text: error.message, method: nameOf(call), error }
+      this.#lifecycle.refuse(reason, ReplyCode.ReplySuccess)
     }
+    this.advance()
+  }
+
+  /** What the channel has appended has left. */
+  noteDeparture(): void {
+    const sent = this.#lane.noteDeparture()
+    if (sent === undefined) return
+    if (sent.call.abandoned) this.#undoAbandoned(sent.method)
+    else this.#link.emit({ type: 'replied', token: sent.call.token, reply: undefined })
     this.advance()
   }
 
   /** Something that commands wait for may have changed: room in the outbound order, the end of a block. */
   advance(): void {
-    if (this.#isOver) return
+    if (this.#lifecycle.isOver) return
     this.#lane.advance()
-    if (this.#state !== 'draining' || this.#connection !== 'open' || !this.isIdle) return
-    this.#sendClose('drained', ReplyCode.ReplySuccess, '')
+    this.#lifecycle.advance()
   }
 
   /** The connection has ended. */
   lose(reason: CloseReason): void {
-    this.#enter('lost')
-    this.#end(reason, true)
+    this.#lifecycle.lose(reason)
   }
 
-  // C. commands
+  // C. commands. A call is given up, and its channel closed, after `timeoutMs`; a publish after its own.
 
-  open(token: object, now: number): void {
-    this.#lane.submit([{ name: 'channel.open', args: {} }], token, now)
+  open(token: object, now: number, timeoutMs = this.#link.limits.rpcTimeoutMs): void {
+    this.#lane.submit([{ name: 'channel.open', args: {} }], token, now, timeoutMs)
   }
 
   /** Any synchronous method. Throws when an argument cannot be encoded or the channel is not open. */
-  call(method: MethodOf<CallName>, token: object, now: number): void {
-    this.#expectOpen(method.name)
-    this.#lane.submit([method], token, now)
-    if (method.name === 'confirm.select') this.#confirming = true
+  call(
+    method: MethodOf<CallName>,
+    token: object,
+    now: number,
+    timeoutMs = this.#link.limits.rpcTimeoutMs,
+  ): void {
+    this.#lifecycle.expectOpen(method.name)
+    this.#lane.submit([method], token, now, timeoutMs)
+    if (method.name === 'confirm.select') this.#confirmSelects++
   }
 
   /** basic.qos and basic.consume as one entry of the order. Returns the consumer tag. */
-  consume(command: ConsumeCommand, token: object, now: number): string {
-    this.#expectOpen('basic.consume')
+  consume(
+    command: ConsumeCommand,
+    token: object,
+    now: number,
+    timeoutMs = this.#link.limits.rpcTimeoutMs,
+  ): string {
+    this.#lifecycle.expectOpen('basic.consume')
     const consumerTag = this.#deliveries.addConsumer(command.consumerTag, command.consumer, command.noAck)
     try {
-      this.#lane.submit(callsOf(command, consumerTag), token, now)
+      this.#lane.submit(callsOf(command, consumerTag), token, now, timeoutMs)
     } catch (error) {
       this.#deliveries.removeConsumer(consumerTag)
       throw error
@@ -180,71 +185,106 @@ export class ChannelProtocol implements ChannelLife {
   }
 
   /**
-   * Publishes. On a confirm channel a token is wanted, and `confirmed` or `failed` follows; on a plain one `queued` says
-   * that it has to wait, and `drained` follows. Throws when it cannot be encoded, or too much is waiting.
+   * Publishes. On a confirm channel a token is wanted, and `confirmed` or `failed` follows. On a plain one `queued` says that
+   * it has to wait: `drained` follows when all that wait have gone, or with a token `replied` or `failed`. Throws when it
+   * cannot be encoded, or too much is waiting.
    */
-  publish(publishing: Publishing, token: object | undefined, now: number): 'sent' | 'queued' {
-    this.#expectOpen('basic.publish')
-    return this.#lane.publish(publishing, token, now)
+  publish(
+    publishing: Publishing,
+    token: object | undefined,
+    now: number,
+    timeoutMs?: number,
+  ): 'sent' | 'queued' {
+    this.#lifecycle.expectOpen('basic.publish')
+    try {
+      return this.#lane.publish(publishing, token, this.confirming, now, timeoutMs)
+    } catch (error) {
+      if (this.confirming) this.#publisher.noteRefused(error as Error)
+      throw error
+    }
+  }
+
+  /** Asks whether all publishes so far are confirmed: `replied` when they are, `failed` when some are not. */
+  awaitConfirms(token: object): void {
+    this.#lifecycle.expectOpen(undefined)
+    if (!this.confirming)
+      throw new ArgumentError('channel', 'is not in confirm mode: nothing confirms its publishes')
+    this.#lane.awaitConfirms(token)
   }
 
   settle(deliveryTag: number, settlement: Settlement): boolean {
     return this.#deliveries.settle(deliveryTag, settlement)
   }
 
-  /** Closes when everything before is sent and confirmed; `channelClosed` follows, not later than the close timeout. */
-  close(now: number): void {
-    const opening = this.#state === 'opening'
-    if (!this.#enter('closeRequested') || this.#closeDeadline !== Number.POSITIVE_INFINITY) return
-    this.#closeDeadline = now + this.#link.limits.closeTimeoutMs
-    this.#link.wakeBy(this.#closeDeadline)
-    if (opening) this.#appendClose(ReplyCode.ReplySuccess, '')
+  giveBack(delivery: IncomingDelivery): void {
+    this.#deliveries.giveBack(delivery)
+  }
+
+  /**
+   * Nobody wants to wait any more under these tokens: a call fails with `cause`, a publish with an error that says whether
+   * it may arrive. What has not left is taken back.
+   */
+  withdraw(tokens: ReadonlySet<object>, cause: Error): void {
+    if (this.#lifecycle.isOver) return
+    this.#publisher.withdraw(tokens, cause)
+    this.#lane.withdraw(tokens, cause)
+    this.advance()
+  }
+
+  /** Closes when everything before is sent and confirmed; `channelClosed` follows, not later than `timeoutMs`. */
+  close(now: number, timeoutMs = this.#link.limits.closeTimeoutMs): void {
+    this.#lifecycle.requestClose(now, timeoutMs)
     this.advance()
   }
 
   /** The connection is about to close: what was issued before still goes out, nothing new is taken. */
   quiesce(): void {
-    this.#connection = 'quiet'
-    this.#enter('closeRequested')
+    this.#lifecycle.quiesce()
   }
 
   /** The connection's Close is being sent. */
   seal(): void {
-    this.#connection = 'sealed'
-    this.#deliveries.stopSettling()
+    this.#lifecycle.seal()
   }
 
-  /** A call is being sent. */
+  // What the parts tell.
+
   onCall(method: MethodOf<CallName>): void {
-    if (method.name === 'basic.recover') this.#deliveries.beginRecovery()
+    if (method.name === 'confirm.select') this.#confirmsBegun = true
+    else if (method.name === 'basic.recover') this.#deliveries.beginRecovery()
+    else if (method.name === 'tx.select') this.#deliveries.beginTransactions()
+    else if (method.name === 'basic.cancel' && method.args.noWait)
+      this.#deliveries.retireConsumer(method.args.consumerTag)
   }
 
-  /** Nobody waits for a call any more, that was sent or never was. */
+  onSettlement(): boolean {
+    return this.#deliveries.settleReserved()
+  }
+
   onAbandoned(method: MethodOf<CallName>, sent: boolean): void {
-    if (method.name === 'confirm.select' && !sent) this.#confirming = false
+    if (method.name === 'confirm.select' && !sent) this.#dropConfirming()
     else if (method.name !== 'basic.consume') return
     else if (sent) this.#deliveries.disownConsumer(method.args.consumerTag)
     else this.#deliveries.removeConsumer(method.args.consumerTag)
   }
 
-  /** Nothing of this life is sent any more. */
-  get #isOver(): boolean {
-    return this.#reason !== undefined || this.#connection === 'sealed'
+  onCloseSent(): void {
+    this.#deliveries.stopSettling()
   }
 
-  #expectOpen(method: string): void {
-    if (this.#state === 'open') return
-    const reason = this.#reason ?? { by: 'client', text: 'it is closing' }
-    throw new ChannelClosedError(reason, this.number, { ...this.#link.endpoint, cause: reason.error, method })
+  onEnd(reason: CloseReason, details: ErrorDetails, connectionLost: boolean): void {
+    this.#publisher.end(reason, details, connectionLost)
+    this.#lane.end(reason, details)
+    this.#deliveries.end(reason)
+    this.#link.emit({ type: 'channelClosed', channel: this.owner, reason })
   }
 
   #handle(method: Method): void {
     switch (method.name) {
       case 'channel.close':
-        return this.#receiveClose(method.args)
+        return this.#lifecycle.receiveClose(method.args)
       case 'channel.close-ok':
-        this.#end({ by: 'client' })
-        return this.#link.release(this.number)
+        return this.#lifecycle.receiveCloseOk()
       case 'channel.flow':
         this.#lane.flowActive = method.args.active
         this.#append({ name: 'channel.flow-ok', args: method.args })
@@ -267,12 +307,10 @@ export class ChannelProtocol implements ChannelLife {
   }
 
   #receiveReply(reply: Method): void {
-    const answered = this.#lane.takeReply(reply)
+    const answered = this.#takeReply(reply)
     if (answered !== undefined) {
       const { call, method } = answered
-      if (method.name === 'basic.cancel')
-        this.#deliveries.endConsumer(method.args.consumerTag, { by: 'client' })
-      else if (method.name === 'basic.recover') this.#deliveries.endRecovery()
+      this.#applyReply(method)
       if (call.abandoned) this.#undoAbandoned(method)
       else if (reply.name === 'basic.get-empty')
         this.#link.emit({ type: 'got', token: call.token, delivery: undefined })
@@ -281,15 +319,39 @@ export class ChannelProtocol implements ChannelLife {
     this.advance()
   }
 
+  #takeReply(reply: Method): AnsweredCall | undefined {
+    const answered = this.#lane.takeReply(reply)
+    if (answered !== undefined) this.#deliveries.forgetRetired()
+    return answered
+  }
+
+  /** Some calls change what the channel holds once they are answered. */
+  #applyReply(method: MethodOf<CallName>): void {
+    switch (method.name) {
+      case 'basic.cancel':
+        return this.#deliveries.endConsumer(method.args.consumerTag, { by: 'client' })
+      case 'basic.recover':
+        return this.#deliveries.endRecovery()
+      case 'tx.commit':
+        return this.#deliveries.commit()
+      case 'tx.rollback':
+        return this.#deliveries.rollback()
+    }
+  }
+
   /** Nobody waits for the reply any more. A consumer that nobody has must not swallow messages. */
   #undoAbandoned(method: MethodOf<CallName>): void {
     if (method.name !== 'basic.consume') return
-    this.#append({ name: 'basic.cancel', args: { consumerTag: method.args.consumerTag, noWait: true } })
+    const { consumerTag } = method.args
+    this.#append({ name: 'basic.cancel', args: { consumerTag, noWait: true } })
+    this.#deliveries.retireConsumer(consumerTag)
   }
 
   #receiveContent({ method, content }: Assembled<MethodOf<ContentMethodName>>): void {
-    if (this.#state === 'closing' || this.#state === 'closed') return
-    if (content === undefined) return this.#refuseOversized()
+    // What comes back before close-ok is still told: on a plain channel nothing else tells of it.
+    const isTold = this.state !== 'closing' || method.name === 'basic.return'
+    if (this.reason !== undefined || !isTold) return
+    if (content === undefined) return this.#lifecycle.refuseOversized()
     if (method.name === 'basic.deliver') this.#deliveries.deliver(this, method.args, content)
     else if (method.name === 'basic.get-ok') this.#receiveGetOk(method, content)
     else if (method.name === 'basic.return') this.#receiveReturn(method.args, content)
@@ -298,7 +360,7 @@ export class ChannelProtocol implements ChannelLife {
   #receiveGetOk(reply: MethodOf<'basic.get-ok'>, content: Content): void {
     // Before the call is taken as answered: if this ends the connection, whoever made it must hear of that.
     this.#deliveries.expectInOrder(reply.args.deliveryTag)
-    const answered = this.#lane.takeReply(reply)
+    const answered = this.#takeReply(reply)
     if (answered?.method.name !== 'basic.get') return
     const { call, method } = answered
     const { noAck } = method.args
@@ -321,77 +383,12 @@ export class ChannelProtocol implements ChannelLife {
     if (!noWait) this.#append({ name: 'basic.cancel-ok', args: { consumerTag } })
   }
 
-  #receiveClose({ replyCode, replyText, classId, methodId }: MethodArgs<'channel.close'>): void {
-    this.#append({ name: 'channel.close-ok', args: {} })
-    const ids = classId === 0 ? {} : { classId, methodId, method: methodNameOf(classId, methodId) }
-    this.#end(this.#withError({ by: 'server', code: replyCode, text: replyText, ...ids }))
-    // In a collision our own close is still answered; only then is the number free.
-    if (this.#state === 'closed') this.#link.release(this.number)
-  }
-
-  #giveUpClosing(): void {
-    const text = `not closed within ${this.#link.limits.closeTimeoutMs} ms; ${this.unconfirmed} publishes unconfirmed`
-    const error = new CloseTimeoutError(`channel ${this.number} ${text}`, this.#link.endpoint)
-    this.#refuse({ by: 'client', text, error }, ReplyCode.ReplySuccess)
-  }
-
-  #refuseOversized(): void {
-    const text = `message body above the limit of ${this.#link.limits.maxMessageSize} octets`
-    this.#refuse(
-      this.#withError({ by: 'protocol', code: ReplyCode.ContentTooLarge, text }),
-      ReplyCode.ContentTooLarge,
-    )
-  }
-
-  /** Ends the life on our side; the number stays taken until the server has answered the close. */
-  #refuse(reason: CloseReason, replyCode: number): void {
-    if (this.#state !== 'closing') this.#sendClose('gaveUp', replyCode, reason.text ?? '')
-    this.#end(reason)
-  }
-
-  #sendClose(trigger: ChannelTrigger, replyCode: number, replyText: string): void {
-    this.#enter(trigger)
-    this.#appendClose(replyCode, replyText)
-  }
-
-  #appendClose(replyCode: number, replyText: string): void {
-    const args = { replyCode, replyText: cutReplyText(replyText), classId: 0, methodId: 0 }
-    this.#append({ name: 'channel.close', args })
-    this.#deliveries.stopSettling()
+  #dropConfirming(): void {
+    this.#confirmSelects--
+    if (!this.#confirmsBegun) this.#lane.dropConfirming('confirm.select was not sent')
   }
 
   #append(method: Method): void {
     this.#link.outbound.append(this.number, encodeMethodFrame, method)
-  }
-
-  /** Moves to the state the trigger leads to; false when it leads to none. */
-  #enter(trigger: ChannelTrigger): boolean {
-    const next = nextChannelState(this.#state, trigger)
-    if (next === 'violation' || next === 'discard') return false
-    this.#state = next
-    return true
-  }
-
-  #withError(reason: CloseReason): CloseReason {
-    return { ...reason, error: new ChannelClosedError(reason, this.number, this.#link.endpoint) }
-  }
-
-  /** Everything that waits fails, the consumers end, and then the channel. Once. */
-  #end(reason: CloseReason, connectionLost = false): void {
-    if (this.#reason !== undefined) return
-    this.#reason = reason
-    const { endpoint } = this.#link
-    const cause = reason.error ?? new ChannelClosedError(reason, this.number, endpoint)
-    const details = {
-      ...endpoint,
-      cause,
-      replyCode: reason.code,
-      replyText: reason.text,
-      method: reason.method,
-    }
-    this.#publisher.end(reason, details, connectionLost)
-    this.#lane.end(reason, details)
-    this.#deliveries.end(reason)
-    this.#link.emit({ type: 'channelClosed', channel: this.owner, reason })
   }
 }

@@ -1,11 +1,14 @@
 // The publishing half of a channel life: numbers what it sends on a confirm channel, and settles it when the broker
 // answers, refuses, returns it, stays silent too long, or is gone.
 
-import type { ChannelLink } from './channel-link.js'
+import type { PublishCommand } from './channel-commands.js'
+import { blockedClause, type ChannelLink } from './channel-link.js'
 import type { CloseReason } from './close-reason.js'
 import { describeReason } from './close-reason.js'
+import { ConfirmWaits } from './confirm-waits.js'
 import type { Content } from './content.js'
 import {
+  ChannelClosedError,
   type ErrorDetails,
   NackedError,
   type PublishOutcome,
@@ -19,20 +22,34 @@ import {
   type Publishing,
   propertyOctetsIn,
 } from './frame-writers.js'
+import type { PublishFailures } from './publish-failures.js'
 import { PublisherConfirms, type UnconfirmedPublish } from './publisher-confirms.js'
 import type { ReturnedMessage } from './returned-message.js'
-import { type MandatoryPublish, Returns } from './returns.js'
+import { type Alike, Returns } from './returns.js'
 
-/** A publish on a confirm channel, sent and not yet confirmed; kept whole as long as it may be returned. */
+/** What holds for a publish from when it was issued. */
+export interface PublishTerms {
+  /** How long it is waited for. */
+  readonly timeoutMs: number
+  /** When that is over. */
+  readonly deadline: number
+  /** Where to note that it failed. */
+  readonly failures: PublishFailures
+}
+
+/** A publish on a confirm channel, sent and not yet confirmed. */
 interface SentPublish extends UnconfirmedPublish {
-  readonly mandatory: (MandatoryPublish<ReturnedMessage> & { readonly body: Buffer }) | undefined
+  readonly failures: PublishFailures
+  /** Those it may be returned for, itself among them; a mandatory one is kept whole as long as it may come back. */
+  readonly alike: Alike<ReturnedMessage> | undefined
 }
 
 export class ChannelPublisher {
   readonly #link: ChannelLink
   readonly #channelNumber: number
   readonly #confirms = new PublisherConfirms<SentPublish>()
-  readonly #returns = new Returns<ReturnedMessage, MandatoryPublish<ReturnedMessage>>()
+  readonly #returns = new Returns<ReturnedMessage>()
+  readonly #waits = new ConfirmWaits()
 
   constructor(link: ChannelLink, channelNumber: number) {
     this.#link = link
@@ -48,27 +65,32 @@ export class ChannelPublisher {
     return this.#confirms.nextDeadline
   }
 
-  /** Sends a message. On a plain channel nobody hears of it again. */
-  send(publishing: Publishing, token: object | undefined, deadline: number): void {
+  /** Where a publish that is issued now notes that it failed. */
+  get failures(): PublishFailures {
+    return this.#waits.failures
+  }
+
+  /** Sends a message. Without a token it is one of a plain channel, and nobody hears of it again. */
+  send(publishing: Publishing, token: object | undefined, terms: PublishTerms): void {
     if (token !== undefined && publishing.mandatory) {
       const { frameMax } = this.#link.outbound
       const frames = encodeAhead(encodePublish, this.#channelNumber, frameMax, publishing)
-      return this.sendEncoded(frames, publishing, token, deadline)
+      return this.sendEncoded(frames, publishing, token, terms)
     }
     const { outbound } = this.#link
     const position = outbound.appendContent(this.#channelNumber, encodePublish, publishing, publishing.body)
-    if (token !== undefined) this.#number(publishing, token, position, deadline, undefined)
+    if (token !== undefined) this.#number(publishing, token, position, terms, undefined)
   }
 
   /** Sends a message whose method and header frame are encoded. From its first octet on nothing may throw. */
-  sendEncoded(frames: Buffer, publishing: Publishing, token: object | undefined, deadline: number): void {
-    const { exchange, routingKey, body, mandatory } = publishing
-    const position = this.#link.outbound.appendContent(this.#channelNumber, copyPublish, frames, body)
+  sendEncoded(frames: Buffer, publishing: Publishing, token: object | undefined, terms: PublishTerms): void {
+    const { outbound } = this.#link
+    const position = outbound.appendContent(this.#channelNumber, copyPublish, frames, publishing.body)
     if (token === undefined) return
-    const kept = mandatory
-      ? { exchange, routingKey, body, propertyOctets: propertyOctetsIn(frames), returned: undefined }
+    const alike = publishing.mandatory
+      ? this.#returns.add({ ...publishing, propertyOctets: propertyOctetsIn(frames) })
       : undefined
-    this.#number(publishing, token, position, deadline, kept)
+    this.#number(publishing, token, position, terms, alike)
   }
 
   /** Takes the next place among the confirms: the broker counts what is published in confirm mode. */
@@ -76,11 +98,11 @@ export class ChannelPublisher {
     { exchange, routingKey }: Publishing,
     token: object,
     position: number,
-    deadline: number,
-    mandatory: SentPublish['mandatory'],
+    { deadline, timeoutMs, failures }: PublishTerms,
+    alike: SentPublish['alike'],
   ): void {
-    if (mandatory !== undefined) this.#returns.add(mandatory)
-    this.#confirms.add({ token, exchange, routingKey, position, deadline, mandatory, abandoned: false })
+    const message = { token, exchange, routingKey, position }
+    this.#confirms.add({ ...message, deadline, timeoutMs, failures, alike, abandoned: false })
     this.#link.wakeBy(deadline)
   }
 
@@ -88,45 +110,61 @@ export class ChannelPublisher {
   settle(deliveryTag: number, multiple: boolean, accepted: boolean): void {
     const confirmed: object[] = []
     for (const publish of this.#confirms.settle(deliveryTag, multiple)) {
-      const returned = publish.mandatory?.returned
-      this.#expectNoReturn(publish)
       if (publish.abandoned) continue
+      const returned = this.#returnOf(publish, accepted)
       if (returned !== undefined) this.#fail(publish, new ReturnedError(returned, this.#link.endpoint))
       else if (accepted) confirmed.push(publish.token)
       else this.#fail(publish, nacked(publish, this.#link.endpoint))
     }
     if (confirmed.length > 0) this.#link.emit({ type: 'confirmed', tokens: confirmed })
+    this.#answerWaits()
+  }
+
+  /** Somebody asks whether all publishes so far are confirmed. */
+  issueWait(token: object): void {
+    this.#waits.issue(token)
+  }
+
+  /** All that was issued before that question is sent. */
+  reachWait(token: object): void {
+    this.#waits.reach(token, this.#confirms.nextTag - 1)
+    this.#answerWaits()
   }
 
   /** A message came back. False when it belongs to no outstanding publish. */
-  assignReturn(message: ReturnedMessage, content: Content): boolean {
-    const { exchange, routingKey } = message
-    return this.#returns.assign(message, {
-      exchange,
-      routingKey,
-      propertyOctets: content.propertyOctets,
-      body: content.body,
-    })
+  assignReturn(message: ReturnedMessage, { propertyOctets }: Content): boolean {
+    return this.#returns.assign(message, { ...message, propertyOctets })
   }
 
   /** Gives up on confirms that are overdue. They may still arrive, and a return then belongs to nobody. */
   expire(now: number): void {
     for (const publish of this.#confirms.expire(now)) {
-      this.#expectNoReturn(publish)
-      const why = `no confirm within ${this.#link.limits.confirmTimeoutMs} ms${this.#blockedClause()}`
-      this.#fail(publish, new UnconfirmedError(why, { ...publish, outcome: 'unknown' }, this.#link.endpoint))
+      const why = `no confirm within ${publish.timeoutMs} ms${blockedClause(this.#link)}`
+      this.#giveUp(publish, why, 'unknown', this.#link.endpoint)
     }
+    this.#answerWaits()
+  }
+
+  /** Nobody wants to wait any more for what was published, or asked, under these tokens. */
+  withdraw(tokens: ReadonlySet<object>, cause: Error): void {
+    for (const publish of this.#confirms.withdraw(tokens)) {
+      this.#giveUp(publish, cause.message, 'unknown', { ...this.#link.endpoint, cause })
+    }
+    for (const token of this.#waits.withdraw(tokens)) this.#link.emit({ type: 'failed', token, error: cause })
+    this.#answerWaits()
   }
 
   /** A message that never left its queue will not be sent. */
-  fail(
-    publish: { token: object | undefined; publishing: Publishing },
-    why: string,
-    details: ErrorDetails,
-  ): void {
+  failUnsent(publish: PublishCommand, why: string, details: ErrorDetails): void {
     if (publish.token === undefined) return
     const error = new UnconfirmedError(why, { ...publish.publishing, outcome: 'not-sent' }, details)
+    publish.failures.note(error)
     this.#link.emit({ type: 'failed', token: publish.token, error })
+  }
+
+  /** A publish was refused where it was issued. Whoever asks about all publishes wants to know. */
+  noteRefused(error: Error): void {
+    this.failures.note(error)
   }
 
   /**
@@ -136,25 +174,40 @@ export class ChannelPublisher {
   end(reason: CloseReason, details: ErrorDetails, connectionLost: boolean): void {
     const lastPosition = connectionLost ? this.#link.outbound.handedOver : Number.POSITIVE_INFINITY
     for (const publish of this.#confirms.drain()) {
-      this.#expectNoReturn(publish)
       if (publish.abandoned) continue
       const outcome: PublishOutcome = publish.position >= lastPosition ? 'not-sent' : 'unknown'
-      this.#fail(publish, new UnconfirmedError(describeReason(reason), { ...publish, outcome }, details))
+      this.#giveUp(publish, describeReason(reason), outcome, details)
+    }
+    for (const token of this.#waits.drain()) {
+      const error = new ChannelClosedError(reason, this.#channelNumber, details)
+      this.#link.emit({ type: 'failed', token, error })
     }
   }
 
-  /** The message need not be kept any more. */
-  #expectNoReturn({ mandatory }: SentPublish): void {
-    if (mandatory !== undefined) this.#returns.delete(mandatory)
+  /** No confirm is waited for any more. What came back was not routed; of the rest it is not known. */
+  #giveUp(publish: SentPublish, why: string, outcome: PublishOutcome, details: ErrorDetails): void {
+    const returned = this.#returnOf(publish, false)
+    if (returned === undefined)
+      this.#fail(publish, new UnconfirmedError(why, { ...publish, outcome }, details))
+    else this.#fail(publish, new ReturnedError(returned, details))
+  }
+
+  /** What came back of a publish that is settled now. */
+  #returnOf({ alike }: SentPublish, confirmed: boolean): ReturnedMessage | undefined {
+    return alike === undefined ? undefined : this.#returns.settle(alike, confirmed)
+  }
+
+  #answerWaits(): void {
+    for (const { token, failures } of this.#waits.take(this.#confirms.oldestTag)) {
+      const error = failures.error(this.#link.endpoint)
+      if (error === undefined) this.#link.emit({ type: 'replied', token, reply: undefined })
+      else this.#link.emit({ type: 'failed', token, error })
+    }
   }
 
   #fail(publish: SentPublish, error: UnconfirmedError | NackedError | ReturnedError): void {
+    publish.failures.note(error)
     this.#link.emit({ type: 'failed', token: publish.token, error })
-  }
-
-  #blockedClause(): string {
-    const { blocked } = this.#link
-    return blocked === undefined ? '' : `; the broker blocks the connection: ${blocked}`
   }
 }
 

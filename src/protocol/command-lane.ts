@@ -1,22 +1,23 @@
 // The order of commands of one channel life. Calls and publishes leave in program order; of the calls one at a time is
-// outstanding, with the rest queued behind it, because RabbitMQ's replies to pipelined calls overtake each other
-// (consume-ok after qos-ok, measured). Publishes do not wait for an outstanding call, only for what was issued before them,
-// for room, for the window of unconfirmed ones, and for a broker that blocks. Settlements wait for a transaction method alone:
-// RabbitMQ answers whatever comes beside one with 504.
+// outstanding (CallSlot), with the rest queued behind it. Publishes do not wait for an outstanding call, only for what was
+// issued before them, for room, for the window of unconfirmed ones, and for a broker that blocks. Settlements wait for
+// transaction methods alone: RabbitMQ answers whatever comes beside one with 504, and which transaction they are part of
+// depends on their place.
 //
 // Every call passes #go and every reply takeReply: whoever wants to know what was declared listens there.
 
+import { type AnsweredCall, CallSlot } from './call-slot.js'
 import {
   type CallCommand,
   type CallStep,
   type Command,
   isExclusive,
-  isNoWait,
-  isReplyTo,
   nameOf,
+  type PublishCommand,
+  type SettlementMethod,
 } from './channel-commands.js'
-import type { ChannelLink } from './channel-link.js'
-import type { ChannelPublisher } from './channel-publisher.js'
+import { blockedClause, type ChannelLink } from './channel-link.js'
+import type { ChannelPublisher, PublishTerms } from './channel-publisher.js'
 import { type CloseReason, describeReason } from './close-reason.js'
 import { CommandQueue } from './command-queue.js'
 import { BackpressureError, CallTimeoutError, ChannelClosedError, type ErrorDetails } from './errors.js'
@@ -29,11 +30,17 @@ import {
   type Publishing,
 } from './frame-writers.js'
 import type { CallName, Method, MethodOf } from './method-types.js'
-import { ReplyCode } from './reply-codes.js'
-import { Violation } from './violation.js'
+import { PublishFailures } from './publish-failures.js'
 
 /** About what a command that waits occupies besides its octets: many small ones must have a limit too. */
 const COMMAND_OVERHEAD = 512
+
+/** On a plain channel nobody hears what became of a publish: it waits as long as its channel lives. */
+const ENDLESS: PublishTerms = Object.freeze({
+  deadline: Number.POSITIVE_INFINITY,
+  timeoutMs: Number.POSITIVE_INFINITY,
+  failures: new PublishFailures(),
+})
 
 /** The channel a lane belongs to. */
 export interface LaneOwner {
@@ -44,6 +51,8 @@ export interface LaneOwner {
   readonly maxUnconfirmed: number
   /** A call is being sent: some change what the channel holds. */
   onCall(method: MethodOf<CallName>): void
+  /** The settlement that has waited longest has its turn. False when the broker has taken its delivery back meanwhile. */
+  onSettlement(): boolean
   /** Nobody waits for a call any more: it was sent and its reply is still to come, or it never was. */
   onAbandoned(method: MethodOf<CallName>, sent: boolean): void
 }
@@ -55,11 +64,12 @@ export class CommandLane {
   readonly #link: ChannelLink
   readonly #publisher: ChannelPublisher
   readonly #queue = new CommandQueue<Command>()
-  #outstanding: CallCommand | undefined
-  /** Settlements that wait for a transaction method. */
-  #held: Method[] = []
+  readonly #slot = new CallSlot()
+  #callOctets = 0
+  #exclusivesWaiting = 0
+  #settlementsWaiting = 0
   #publishesWaiting = 0
-  /** Those of them that nobody will confirm. */
+  /** Those of them that nobody asks after. */
   #plainWaiting = 0
 
   constructor(channel: LaneOwner, link: ChannelLink, publisher: ChannelPublisher) {
@@ -70,7 +80,7 @@ export class CommandLane {
 
   /** Neither commands wait nor a reply. */
   get isEmpty(): boolean {
-    return this.#queue.isEmpty && this.#outstanding === undefined
+    return this.#queue.isEmpty && this.#slot.call === undefined
   }
 
   /** Commands wait for their turn. */
@@ -82,53 +92,78 @@ export class CommandLane {
     return this.#publishesWaiting
   }
 
-  /** The method whose reply is awaited. */
-  get awaited(): MethodOf<CallName> | undefined {
-    const call = this.#outstanding
-    return call?.steps[call.step]?.method
-  }
-
   get nextDeadline(): number {
-    const call = this.#outstanding
-    const deadline = call === undefined || call.abandoned ? Number.POSITIVE_INFINITY : call.deadline
-    return Math.min(deadline, this.#queue.nextDeadline)
+    return Math.min(this.#slot.deadline, this.#queue.nextDeadline)
   }
 
   /** Calls that belong together: each is sent on the reply to the one before, and the last reply is the answer. */
-  submit(methods: readonly MethodOf<CallName>[], token: object, now: number): void {
+  submit(methods: readonly MethodOf<CallName>[], token: object, now: number, timeoutMs: number): void {
     const { outbound, limits } = this.#link
     const steps = methods.map(method => ({
       method,
       frames: encodeAhead(encodeMethodFrame, this.#channel.number, outbound.frameMax, method as Method),
     }))
-    const deadline = now + limits.rpcTimeoutMs
     const octets = steps.reduce((sum, step) => sum + step.frames.length, COMMAND_OVERHEAD)
-    this.#enqueue({ kind: 'call', token, steps, step: 0, deadline, abandoned: false, octets })
-    this.#link.wakeBy(deadline)
+    // Not the publishes that wait: while the broker blocks them, calls go on.
+    if (this.#callOctets + octets > limits.maxBuffered)
+      throw this.#overfull('a call', octets, this.#callOctets)
+    const deadline = now + timeoutMs
+    this.#enqueue({ kind: 'call', token, steps, step: 0, deadline, timeoutMs, abandoned: false, octets })
     this.advance()
   }
 
-  publish(publishing: Publishing, token: object | undefined, now: number): 'sent' | 'queued' {
-    const { outbound, limits, buffered } = this.#link
-    const deadline = token === undefined ? Number.POSITIVE_INFINITY : now + limits.confirmTimeoutMs
-    if (buffered + publishing.body.length > limits.maxBuffered) throw this.#overfull(publishing.body.length)
+  /** Without `confirming` a token is only told of what has to wait. */
+  publish(
+    publishing: Publishing,
+    token: object | undefined,
+    confirming: boolean,
+    now: number,
+    timeoutMs: number | undefined,
+  ): 'sent' | 'queued' {
+    const { outbound, buffered, limits } = this.#link
+    const { length } = publishing.body
+    if (buffered + length > limits.maxBuffered) throw this.#overfull('a body', length, buffered)
+    const terms = this.#terms(confirming, now, timeoutMs)
     if (this.#queue.isEmpty && this.#mayPublish()) {
-      this.#publisher.send(publishing, token, deadline)
+      this.#publisher.send(publishing, confirming ? token : undefined, terms)
       return 'sent'
     }
     const frames = encodeAhead(encodePublish, this.#channel.number, outbound.frameMax, publishing)
-    const octets = frames.length + publishing.body.length + COMMAND_OVERHEAD
-    this.#enqueue({ kind: 'publish', token, publishing, frames, deadline, octets })
-    this.#publishesWaiting++
-    if (token === undefined) this.#plainWaiting++
-    this.#link.wakeBy(deadline)
+    const octets = frames.length + length + COMMAND_OVERHEAD
+    this.#enqueue({ kind: 'publish', token, confirming, publishing, frames, ...terms, octets })
     return 'queued'
   }
 
-  /** A method that nothing answers: a settlement. */
-  send(settlement: Method): void {
-    if (this.#isHeldUp) this.#held.push(settlement)
-    else this.#append(encodeMethodFrame, settlement)
+  /** Sends a settlement, in its place among transaction methods and other settlements: one with `multiple` covers those. */
+  settle(method: SettlementMethod): 'sent' | 'queued' {
+    if (this.#exclusivesWaiting === 0 && this.#settlementsWaiting === 0 && !this.#slot.isExclusive) {
+      this.#append(encodeMethodFrame, method)
+      return 'sent'
+    }
+    const deadline = Number.POSITIVE_INFINITY
+    this.#enqueue({ kind: 'settlement', method, deadline, octets: COMMAND_OVERHEAD })
+    return 'queued'
+  }
+
+  /** Confirm mode comes later than was thought, or not at all: what was published for it is not sent. */
+  dropConfirming(why: string): void {
+    let confirms = false
+    const isTooEarly = (command: Command): boolean => {
+      confirms ||= command.kind === 'call' && nameOf(command) === 'confirm.select'
+      return !confirms && command.kind === 'publish' && command.confirming
+    }
+    for (const command of this.#queue.remove(isTooEarly)) {
+      this.#discount(command)
+      this.#failUnsent(command as PublishCommand, why)
+    }
+  }
+
+  /** Asks whether all publishes before are confirmed. Each of them has a deadline, so the answer needs none. */
+  awaitConfirms(token: object): void {
+    const deadline = Number.POSITIVE_INFINITY
+    this.#publisher.issueWait(token)
+    this.#enqueue({ kind: 'confirmWait', token, deadline, octets: COMMAND_OVERHEAD })
+    this.advance()
   }
 
   /** Something that commands wait for may have changed. */
@@ -139,64 +174,71 @@ export class CommandLane {
       command = this.#queue.first
     ) {
       this.#queue.shift()
-      this.#link.noteQueued(this.#channel.number, -command.octets)
+      this.#discount(command)
       this.#go(command)
     }
   }
 
-  /**
-   * Matches a reply. Undefined when another step of the same call was sent on it; otherwise the call that is answered
-   * and the method it answers.
-   */
-  takeReply(reply: Method): { readonly call: CallCommand; readonly method: MethodOf<CallName> } | undefined {
-    const call = this.#outstanding
-    const method = this.awaited
-    if (call === undefined || method === undefined || !isReplyTo(reply, method.name)) {
-      throw new Violation(ReplyCode.ChannelError, `${reply.name} answers nothing that was asked`, reply.name)
-    }
-    call.step++
-    if (call.step < call.steps.length && !call.abandoned) {
-      this.#sendStep(call)
-      return undefined
-    }
-    this.#outstanding = undefined
-    for (const settlement of this.#held.splice(0)) this.#append(encodeMethodFrame, settlement)
-    return { call, method }
+  /** Matches a reply. Undefined when another step of the same call was sent on it. */
+  takeReply(reply: Method): AnsweredCall | undefined {
+    const taken = this.#slot.takeReply(reply)
+    if ('call' in taken) return taken
+    this.#sendStep(taken)
+    return undefined
+  }
+
+  /** What was appended has left, or a part of it. The call that is over by that, if there is one. */
+  noteDeparture(): AnsweredCall | undefined {
+    const sent = this.#slot.noteHandedOver(this.#link.outbound.handedOver)
+    if (this.#slot.awaitsDeparture) this.#link.watchDeparture(this.#channel.number)
+    return sent
   }
 
   /**
    * Fails what is overdue. Returns the call whose missing reply makes the channel useless: which of the replies to come
    * belongs to which call cannot be known any more. While the broker blocks the connection it answers nothing, so then
-   * the call only fails, and its slot is kept for the late reply.
+   * the call only fails, and its slot is kept for the late reply, which has as much time again.
    */
   expire(now: number): { readonly call: CallCommand; readonly error: CallTimeoutError } | undefined {
     const renew = (command: Command): boolean => {
       if (!this.#outlastsBlock(command)) return false
-      command.deadline = now + this.#link.limits.rpcTimeoutMs
+      command.deadline = now + command.timeoutMs
       return true
     }
-    for (const command of this.#queue.expire(now, renew)) this.#expireQueued(command)
-    const call = this.#outstanding
-    if (call === undefined || call.abandoned || now < call.deadline) return undefined
-    const error = this.#timeoutOf(call, 'no reply')
-    call.abandoned = true
-    this.#abandon(call, call.step === call.steps.length - 1)
-    this.#link.emit({ type: 'failed', token: call.token, error })
-    return this.#link.blocked === undefined ? { call, error } : undefined
+    for (const command of this.#queue.expire(now, renew)) this.#failOverdue(command)
+    const { call } = this.#slot
+    if (call === undefined || now < call.deadline) return undefined
+    const error = this.#timeoutOf(call, this.#slot.awaitsDeparture ? 'not sent' : 'no reply')
+    this.#giveUp(call, error)
+    if (this.#link.blocked === undefined) return { call, error }
+    call.deadline = now + call.timeoutMs
+    return undefined
+  }
+
+  /** Nobody wants to wait any more for what was issued under these tokens. What has not left never will. */
+  withdraw(tokens: ReadonlySet<object>, cause: Error): void {
+    const isWithdrawn = (command: Command): boolean =>
+      'token' in command && command.token !== undefined && tokens.has(command.token)
+    for (const command of this.#queue.remove(isWithdrawn)) {
+      this.#discount(command)
+      if (command.kind === 'publish') this.#failUnsent(command, cause.message, cause)
+      else if (command.kind === 'call') this.#dropQueued(command, cause)
+    }
+    const { call } = this.#slot
+    if (call !== undefined && tokens.has(call.token)) this.#giveUp(call, cause)
+    this.advance()
   }
 
   /** The channel is gone: everything that waits fails. */
   end(reason: CloseReason, details: ErrorDetails): void {
-    this.#link.noteQueued(this.#channel.number, -this.#queue.octets)
-    if (this.#outstanding !== undefined) this.#failCall(this.#outstanding, reason)
+    const { call } = this.#slot
+    if (call !== undefined) this.#failCall(call, reason)
+    this.#slot.clear()
     for (const command of this.#queue.drain()) {
-      if (command.kind === 'call') this.#failCall(command, reason)
-      else this.#publisher.fail(command, describeReason(reason), details)
+      this.#discount(command)
+      if (command.kind === 'publish') this.#publisher.failUnsent(command, describeReason(reason), details)
+      else if (command.kind === 'call') this.#failCall(command, reason)
     }
-    this.#outstanding = undefined
-    this.#held = []
-    this.#publishesWaiting = 0
-    this.#plainWaiting = 0
   }
 
   /** A cancel that is given up would leave a consumer that nobody can end; it waits until the broker reads again. */
@@ -204,25 +246,46 @@ export class CommandLane {
     return command.kind === 'call' && nameOf(command) === 'basic.cancel' && this.#link.blocked !== undefined
   }
 
-  /** Whether nothing may be sent beside the call that is outstanding. */
-  get #isHeldUp(): boolean {
-    return this.#outstanding !== undefined && isExclusive(nameOf(this.#outstanding))
-  }
-
-  /** Whether a call of several steps has still some to send: what was issued after it comes after all of them. */
-  get #isMidCall(): boolean {
-    const call = this.#outstanding
-    return call !== undefined && !call.abandoned && call.step < call.steps.length - 1
+  #terms(confirming: boolean, now: number, timeoutMs: number | undefined): PublishTerms {
+    if (!confirming && timeoutMs === undefined) return ENDLESS
+    const granted = timeoutMs ?? this.#link.limits.confirmTimeoutMs
+    return { deadline: now + granted, timeoutMs: granted, failures: this.#publisher.failures }
   }
 
   #enqueue(command: Command): void {
     this.#queue.push(command)
     this.#link.noteQueued(this.#channel.number, command.octets)
+    this.#link.wakeBy(command.deadline)
+    this.#count(command, 1)
+  }
+
+  /** A command has left the queue. */
+  #discount(command: Command): void {
+    this.#link.noteQueued(this.#channel.number, -command.octets)
+    this.#count(command, -1)
+  }
+
+  #count(command: Command, by: 1 | -1): void {
+    if (command.kind === 'call') {
+      this.#callOctets += by * command.octets
+      if (isExclusive(nameOf(command))) this.#exclusivesWaiting += by
+    } else if (command.kind === 'publish') {
+      this.#publishesWaiting += by
+      if (command.token === undefined) this.#plainWaiting += by
+    } else if (command.kind === 'settlement') this.#settlementsWaiting += by
   }
 
   #mayGo(command: Command): boolean {
-    if (command.kind === 'publish') return this.#mayPublish()
-    return this.#outstanding === undefined && !this.#link.outbound.isBusy(this.#channel.number)
+    switch (command.kind) {
+      case 'publish':
+        return this.#mayPublish()
+      case 'call':
+        return this.#slot.call === undefined && !this.#link.outbound.isBusy(this.#channel.number)
+      case 'settlement':
+        return !this.#slot.isExclusive
+      case 'confirmWait':
+        return true
+    }
   }
 
   #mayPublish(): boolean {
@@ -232,51 +295,70 @@ export class CommandLane {
       this.flowActive &&
       outbound.size < limits.highWaterMark &&
       !outbound.isBusy(this.#channel.number) &&
-      !this.#isHeldUp &&
-      !this.#isMidCall &&
+      !this.#slot.isExclusive &&
+      !this.#slot.isMidCall &&
       this.#publisher.unconfirmed < this.#channel.maxUnconfirmed
     )
   }
 
   #go(command: Command): void {
-    if (command.kind === 'call') {
-      this.#outstanding = command
-      return this.#sendStep(command)
+    switch (command.kind) {
+      case 'publish':
+        return this.#goPublish(command)
+      case 'call':
+        return this.#sendStep(this.#slot.begin(command))
+      case 'settlement':
+        if (this.#channel.onSettlement()) this.#append(encodeMethodFrame, command.method)
+        return
+      case 'confirmWait':
+        return this.#publisher.reachWait(command.token)
     }
-    const { frames, publishing, token, deadline } = command
-    this.#publisher.sendEncoded(frames, publishing, token, deadline)
-    this.#publishesWaiting--
-    if (token !== undefined || --this.#plainWaiting > 0) return
-    this.#link.emit({ type: 'drained', channel: this.#channel.owner })
   }
 
-  #sendStep(call: CallCommand): void {
-    const { method, frames } = call.steps[call.step] as CallStep
-    this.#append(copyMethodFrame, frames)
+  #goPublish(command: PublishCommand): void {
+    const { frames, publishing, token, confirming } = command
+    this.#publisher.sendEncoded(frames, publishing, confirming ? token : undefined, command)
+    if (confirming) return
+    if (token !== undefined) this.#link.emit({ type: 'replied', token, reply: undefined })
+    else if (this.#plainWaiting === 0) this.#link.emit({ type: 'drained', channel: this.#channel.owner })
+  }
+
+  #sendStep({ method, frames }: CallStep): void {
+    this.#slot.noteSent(this.#append(copyMethodFrame, frames))
     this.#channel.onCall(method)
-    if (!isNoWait(method)) return
-    this.#outstanding = undefined
-    this.#link.emit({ type: 'replied', token: call.token, reply: undefined })
+    if (this.#slot.awaitsDeparture) this.#link.watchDeparture(this.#channel.number)
   }
 
-  #expireQueued(command: Command): void {
-    this.#link.noteQueued(this.#channel.number, -command.octets)
-    if (command.kind === 'call') {
-      this.#abandon(command, false)
-      this.#link.emit({ type: 'failed', token: command.token, error: this.#timeoutOf(command, 'not sent') })
-      return
-    }
-    this.#publishesWaiting--
-    const why = `not sent within ${this.#link.limits.confirmTimeoutMs} ms${this.#blockedClause()}`
-    this.#publisher.fail(command, why, this.#link.endpoint)
+  #failOverdue(command: Command): void {
+    this.#discount(command)
+    if (command.kind === 'call') this.#dropQueued(command, this.#timeoutOf(command, 'not sent'))
+    else if (command.kind === 'publish') this.#failUnsent(command, `not sent within ${command.timeoutMs} ms`)
+  }
+
+  #failUnsent(command: PublishCommand, why: string, cause?: Error): void {
+    const details = { ...this.#link.endpoint, cause }
+    this.#publisher.failUnsent(command, `${why}${blockedClause(this.#link)}`, details)
+  }
+
+  #dropQueued(call: CallCommand, error: Error): void {
+    this.#abandon(call, false)
+    this.#link.emit({ type: 'failed', token: call.token, error })
+  }
+
+  /** Tells the caller; the call itself is under way. */
+  #giveUp(call: CallCommand, error: Error): void {
+    if (call.abandoned) return
+    call.abandoned = true
+    this.#abandon(call, call.step === call.steps.length - 1)
+    this.#link.emit({ type: 'failed', token: call.token, error })
   }
 
   #abandon({ steps }: CallCommand, sent: boolean): void {
     this.#channel.onAbandoned((steps.at(-1) as CallStep).method, sent)
   }
 
-  #append<T>(encode: Encode<T>, value: T): void {
-    this.#link.outbound.append(this.#channel.number, encode, value)
+  #append<T>(encode: Encode<T>, value: T): number {
+    return this.#link.outbound.append(this.#channel.number, encode, value)
   }
 
   #failCall(call: CallCommand, reason: CloseReason): void {
@@ -288,18 +370,13 @@ export class CommandLane {
 
   #timeoutOf(call: CallCommand, what: string): CallTimeoutError {
     const method = nameOf(call)
-    const text = `${method}: ${what} within ${this.#link.limits.rpcTimeoutMs} ms${this.#blockedClause()}`
+    const text = `${method}: ${what} within ${call.timeoutMs} ms${blockedClause(this.#link)}`
     return new CallTimeoutError(text, { ...this.#link.endpoint, method })
   }
 
-  #blockedClause(): string {
-    const { blocked } = this.#link
-    return blocked === undefined ? '' : `; the broker blocks the connection: ${blocked}`
-  }
-
-  #overfull(octets: number): BackpressureError {
-    const { buffered, limits, endpoint } = this.#link
-    const text = `a body of ${octets} octets would join ${buffered} that wait to be sent; the limit is ${limits.maxBuffered}`
+  #overfull(what: string, octets: number, waiting: number): BackpressureError {
+    const { limits, endpoint } = this.#link
+    const text = `${what} of ${octets} octets would join ${waiting} that wait to be sent; the limit is ${limits.maxBuffered}`
     return new BackpressureError(text, endpoint)
   }
 }

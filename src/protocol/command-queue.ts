@@ -74,10 +74,18 @@ export class CommandQueue<C extends QueuedCommand> {
       while (this.first !== undefined && isOver(this.first)) expired.push(this.shift() as C)
       if (!renewed) return expired
     }
-    const kept: C[] = []
-    for (const command of this.drain()) (isOver(command) ? expired : kept).push(command)
-    for (const command of kept) this.push(command)
+    expired.push(...this.remove(isOver))
     return expired
+  }
+
+  /** Removes and returns what is to go, in order. */
+  remove(isToGo: (command: C) => boolean): C[] {
+    const removed: C[] = []
+    for (const command of this.drain()) {
+      if (isToGo(command)) removed.push(command)
+      else this.push(command)
+    }
+    return removed
   }
 
   /** Removes and returns all, in order. */

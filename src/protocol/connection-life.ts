@@ -3,19 +3,23 @@
 
 import { ArgumentError } from '../frames/index.js'
 import type { ChannelDirectory } from './channel-directory.js'
+import type { ChannelLimits } from './channel-link.js'
 import { type CloseReason, describeReason } from './close-reason.js'
 import { gaveUpClosing } from './connection-end.js'
 import { type ConnectionState, type ConnectionTrigger, nextConnectionState } from './connection-state.js'
+import { ConnectionClosedError } from './errors.js'
 import type { ProtocolEvent } from './events.js'
 import { encodeMethodFrame } from './frame-writers.js'
 import type { Method } from './method-types.js'
 import type { Outbound } from './outbound.js'
 import { ReplyCode } from './reply-codes.js'
+import type { SecretUpdates } from './secret-updates.js'
 import { Violation } from './violation.js'
 
 /** What the life of a connection acts on. */
 export interface LifeSupport {
   readonly channels: ChannelDirectory
+  readonly secretUpdates: SecretUpdates
   readonly outbound: Outbound
   emit(event: ProtocolEvent): void
 }
@@ -27,7 +31,8 @@ const DRAINING_SHARE = 0.8
 
 export class ConnectionLife {
   readonly #support: LifeSupport
-  readonly #closeTimeoutMs: number
+  /** How long a close may take, unless it says otherwise. */
+  #closeTimeoutMs: number
   #state: ConnectionState = 'awaitingStart'
   #opened = false
   #finished = false
@@ -36,7 +41,7 @@ export class ConnectionLife {
   #stateDeadline = Number.POSITIVE_INFINITY
   #closeDeadline = Number.POSITIVE_INFINITY
 
-  constructor(support: LifeSupport, closeTimeoutMs: number) {
+  constructor(support: LifeSupport, { closeTimeoutMs }: Pick<ChannelLimits, 'closeTimeoutMs'>) {
     this.#support = support
     this.#closeTimeoutMs = closeTimeoutMs
   }
@@ -78,9 +83,10 @@ export class ConnectionLife {
   }
 
   /** The application closes. What it published before goes out and is confirmed first. */
-  requestClose(now: number): void {
+  requestClose(now: number, timeoutMs = this.#closeTimeoutMs): void {
     if (this.#closeDeadline !== Number.POSITIVE_INFINITY || !this.#enter('closeRequested')) return
     if (!this.#opened) return this.finish({ by: 'client' })
+    this.#closeTimeoutMs = timeoutMs
     this.#closeDeadline = now + this.#closeTimeoutMs
     this.#stateDeadline = now + this.#closeTimeoutMs * DRAINING_SHARE
     this.#support.channels.quiesce()
@@ -89,7 +95,9 @@ export class ConnectionLife {
 
   /** While draining: closes when nothing is waited for any more. */
   advance(): void {
-    if (this.#state === 'draining' && this.#support.channels.isIdle) this.#sendClose({ by: 'client' })
+    const { channels, secretUpdates } = this.#support
+    if (this.#state !== 'draining' || !channels.isIdle || !secretUpdates.isEmpty) return
+    this.#sendClose({ by: 'client' })
   }
 
   /** The peer broke the protocol: whether a close may still tell it so. */
@@ -101,8 +109,7 @@ export class ConnectionLife {
   /** The last method goes out; nothing is read or taken any more. */
   endWith(reason: CloseReason, last: Method, now: number): void {
     this.#reason = this.#decide(reason)
-    this.#support.channels.lose(this.#reason)
-    this.#support.outbound.clear()
+    this.#lose(this.#reason)
     this.#append(last)
     this.#stateDeadline = now + ENDING_LIMIT_MS
   }
@@ -133,8 +140,7 @@ export class ConnectionLife {
     this.#finished = true
     this.#reason = this.#decide(reason)
     this.#stateDeadline = Number.POSITIVE_INFINITY
-    this.#support.channels.lose(this.#reason)
-    this.#support.outbound.clear()
+    this.#lose(this.#reason)
     this.#support.emit({ type: 'closed', reason: this.#reason })
   }
 
@@ -154,6 +160,14 @@ export class ConnectionLife {
     this.finish(
       gaveUpClosing(`close not completed within ${this.#closeTimeoutMs} ms: ${left}`, channels.endpoint),
     )
+  }
+
+  /** Everything that waits fails. */
+  #lose(reason: CloseReason): void {
+    const { channels, secretUpdates, outbound } = this.#support
+    channels.lose(reason)
+    secretUpdates.end(new ConnectionClosedError(reason, channels.endpoint))
+    outbound.clear()
   }
 
   #sendClose(reason: CloseReason): void {

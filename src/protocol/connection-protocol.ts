@@ -8,7 +8,7 @@
 // receiveData never throws. Whatever the octets, the result is events and, if the peer broke the protocol, the close that
 // says so. This is the only place where a FrameError or a Violation is caught.
 
-import { type ByteReader, type FieldTable, INITIAL_FRAME_MAX } from '../frames/index.js'
+import { type FieldTable, INITIAL_FRAME_MAX } from '../frames/index.js'
 import { ChannelDirectory } from './channel-directory.js'
 import type { ChannelLimits } from './channel-link.js'
 import type { ChannelProtocol } from './channel-protocol.js'
@@ -18,18 +18,17 @@ import { ConnectionLife } from './connection-life.js'
 import type { ConnectionState } from './connection-state.js'
 import { ConnectError, ConnectionClosedError, type ConnectPhase, type Endpoint } from './errors.js'
 import type { ProtocolEvent } from './events.js'
+import { FrameRouter } from './frame-router.js'
 import { encodeMethodFrame, encodeProtocolHeader } from './frame-writers.js'
 import { explainGreeting } from './greeting.js'
 import { Handshake, type HandshakeOptions } from './handshake.js'
 import { Heartbeat } from './heartbeat.js'
-import { type FrameSink, Inbound } from './inbound.js'
+import { Inbound } from './inbound.js'
 import type { Method, MethodArgs } from './method-types.js'
-import { METHODS, methodRow } from './methods.js'
 import { Outbound } from './outbound.js'
-import { ReplyCode } from './reply-codes.js'
+import { SecretUpdates } from './secret-updates.js'
 import type { TrafficCounts } from './traffic-counts.js'
 import type { TuneParameters } from './tune.js'
-import { Violation } from './violation.js'
 
 export interface ProtocolOptions {
   readonly endpoint: Endpoint
@@ -37,15 +36,14 @@ export interface ProtocolOptions {
   readonly limits: ChannelLimits
 }
 
-const CONNECTION_CLASS_ID = METHODS['connection.start'].classId
-
 export class ConnectionProtocol {
   readonly #endpoint: Endpoint
   readonly #handshake: Handshake
-  readonly #inbound = new Inbound(this.#sink())
+  readonly #inbound: Inbound
   readonly #outbound = new Outbound(INITIAL_FRAME_MAX)
   readonly #channels: ChannelDirectory
   readonly #life: ConnectionLife
+  readonly #secretUpdates: SecretUpdates
   #heartbeat: Heartbeat | undefined
   #now: number
   #events: ProtocolEvent[] = []
@@ -56,10 +54,22 @@ export class ConnectionProtocol {
     this.#endpoint = endpoint
     this.#handshake = new Handshake(handshake, now)
     const emit = (event: ProtocolEvent): void => this.#emit(event)
-    this.#channels = new ChannelDirectory({ outbound: this.#outbound, endpoint, limits, emit })
-    this.#life = new ConnectionLife(
-      { channels: this.#channels, outbound: this.#outbound, emit },
-      limits.closeTimeoutMs,
+    const outbound = this.#outbound
+    const channels = new ChannelDirectory({ outbound, endpoint, limits, emit })
+    this.#channels = channels
+    this.#secretUpdates = new SecretUpdates({ outbound, endpoint, limits, emit })
+    const life = new ConnectionLife({ channels, secretUpdates: this.#secretUpdates, outbound, emit }, limits)
+    this.#life = life
+    this.#inbound = new Inbound(
+      new FrameRouter({
+        life,
+        channels,
+        receiveMethod: method => this.#handle(method),
+        receiveForeignGreeting: octets => {
+          const { what, hint } = explainGreeting(octets)
+          throw this.#handshake.broken(what, hint, this.#now, this.#endpoint)
+        },
+      }),
     )
     this.#outbound.append(0, encodeProtocolHeader, undefined)
   }
@@ -175,6 +185,7 @@ export class ConnectionProtocol {
     if (this.state === 'closed') return
     if (this.#heartbeat !== undefined && now >= this.#heartbeat.nextDeadline) this.#beat(this.#heartbeat)
     this.#channels.handleTimeout(now)
+    this.#secretUpdates.expire(now)
     this.#advance()
   }
 
@@ -195,14 +206,28 @@ export class ConnectionProtocol {
   // C. commands
 
   /** Opens a channel: `replied` or `failed` follows. Throws when the connection is not open or no number is free. */
-  openChannel(owner: object, maxUnconfirmed: number, token: object, now: number): ChannelProtocol {
-    if (this.state !== 'open') {
-      const reason = this.reason ?? { by: 'client', text: 'it is closing' }
-      throw new ConnectionClosedError(reason, { ...this.#endpoint, cause: reason.error })
-    }
+  openChannel(
+    owner: object,
+    maxUnconfirmed: number,
+    token: object,
+    now: number,
+    timeoutMs?: number,
+  ): ChannelProtocol {
+    this.#expectOpen()
     const channel = this.#channels.open(owner, maxUnconfirmed)
-    channel.open(token, now)
+    channel.open(token, now, timeoutMs)
     return channel
+  }
+
+  /** Gives the server a new secret for this connection (RabbitMQ): `replied` or `failed` follows. */
+  updateSecret(newSecret: Buffer, reason: string, token: object, now: number, timeoutMs?: number): void {
+    this.#expectOpen()
+    this.#secretUpdates.request({ newSecret, reason }, token, now, timeoutMs)
+  }
+
+  /** Nobody wants to wait any more for what the connection was asked under these tokens: it fails with `cause`. */
+  withdraw(tokens: ReadonlySet<object>, cause: Error): void {
+    this.#secretUpdates.withdraw(tokens, cause)
   }
 
   /** Puts a heartbeat in front of what goes next. False once the connection is closed, or not yet open. */
@@ -212,9 +237,9 @@ export class ConnectionProtocol {
     return true
   }
 
-  /** Closes: what was published before goes out and is confirmed first. `closed` follows within the close timeout. */
-  close(now: number): void {
-    this.#life.requestClose(now)
+  /** Closes: what was published before goes out and is confirmed first. `closed` follows within `timeoutMs`. */
+  close(now: number, timeoutMs?: number): void {
+    this.#life.requestClose(now, timeoutMs)
   }
 
   /** Ends at once, without a word to the peer. */
@@ -241,6 +266,7 @@ export class ConnectionProtocol {
     const batch = this.#life.takeOutbound()
     if (batch === undefined) return undefined
     this.#heartbeat?.noteHandedOver(now)
+    this.#channels.noteDeparture()
     this.#advance()
     return batch
   }
@@ -249,7 +275,8 @@ export class ConnectionProtocol {
   nextDeadline(): number {
     if (this.state === 'closed') return Number.POSITIVE_INFINITY
     const beat = this.#heartbeat?.nextDeadline ?? Number.POSITIVE_INFINITY
-    return Math.min(beat, this.#life.nextDeadline, this.#channels.nextDeadline)
+    const { nextDeadline } = this.#secretUpdates
+    return Math.min(beat, this.#life.nextDeadline, this.#channels.nextDeadline, nextDeadline)
   }
 
   pollEvent(): ProtocolEvent | undefined {
@@ -258,45 +285,6 @@ export class ConnectionProtocol {
     this.#events = []
     this.#nextEvent = 0
     return undefined
-  }
-
-  #sink(): FrameSink {
-    const channelsOf = (): ChannelDirectory | undefined =>
-      this.state === 'closing' ? undefined : this.#channels
-    const reads = (): boolean => this.#life.reads
-    return {
-      get reads() {
-        return reads()
-      },
-      receiveForeignGreeting: octets => {
-        const { what, hint } = explainGreeting(octets)
-        throw this.#handshake.broken(what, hint, this.#now, this.#endpoint)
-      },
-      receiveMethod: (channelNumber, method) => this.#receiveMethod(channelNumber, method),
-      receiveHeader: (channelNumber: number, payload: ByteReader) =>
-        channelsOf()?.expectContent(channelNumber).receiveHeader(payload),
-      receiveBody: (channelNumber, octets, start, end, frameComplete) =>
-        channelsOf()?.expectContent(channelNumber).receiveBody(octets, start, end, frameComplete),
-    }
-  }
-
-  #receiveMethod(channelNumber: number, method: Method): void {
-    const row = methodRow(method.name)
-    if (row.sender === 'client') {
-      throw new Violation(ReplyCode.CommandInvalid, `${method.name} is not for a server to send`, method.name)
-    }
-    if (channelNumber === 0) {
-      if (this.#life.receive(method)) this.#handle(method)
-    } else if (this.state !== 'closing') {
-      if (row.classId === CONNECTION_CLASS_ID) {
-        throw new Violation(
-          ReplyCode.CommandInvalid,
-          `${method.name} on channel ${channelNumber}`,
-          method.name,
-        )
-      }
-      this.#channels.expect(channelNumber, method.name).receiveMethod(method)
-    }
   }
 
   #handle(method: Method): void {
@@ -320,7 +308,15 @@ export class ConnectionProtocol {
       case 'connection.unblocked':
         this.#channels.blocked = undefined
         return this.#emit({ type: 'unblocked' })
+      case 'connection.update-secret-ok':
+        return this.#secretUpdates.takeReply()
     }
+  }
+
+  #expectOpen(): void {
+    if (this.state === 'open') return
+    const reason = this.reason ?? { by: 'client', text: 'it is closing' }
+    throw new ConnectionClosedError(reason, { ...this.#endpoint, cause: reason.error })
   }
 
   #receiveTune(proposal: MethodArgs<'connection.tune'>): void {

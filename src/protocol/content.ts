@@ -18,6 +18,14 @@ export class Content {
     this.#properties ??= readProperties(this.propertyOctets)
     return this.#properties
   }
+
+  /**
+   * Whether it comes from a stream, by the header that RabbitMQ adds. A stream keeps its messages: nothing of it can be given
+   * back, and RabbitMQ 3.10 ends the connection (540) that tries.
+   */
+  get isFromStream(): boolean {
+    return this.properties.headers?.['x-stream-offset'] !== undefined
+  }
 }
 
 /** Class id of the only class with contents, basic. It stands in every content header. */

@@ -2,6 +2,8 @@
 // Misuse found before an octet is written is not here: that is ArgumentError, a TypeError (src/frames).
 
 import { type CloseReason, describeReason } from './close-reason.js'
+import { type DeclareMismatch, declareMismatchIn } from './declare-mismatch.js'
+import { ReplyCode } from './reply-codes.js'
 import type { ReturnedMessage } from './returned-message.js'
 
 /** What RabbitMQ's log and management pages call this connection: put into every error so that both can be matched. */
@@ -91,6 +93,16 @@ export class ChannelClosedError extends AmqpError {
     super(`channel ${channelNumber} ${describeReason(reason)}`, detailsOf(reason, details))
     attachReason(this, reason)
     this.channelNumber = channelNumber
+  }
+
+  /** Whether the server closed it because something does not exist (404). */
+  get notFound(): boolean {
+    return this.replyCode === ReplyCode.NotFound
+  }
+
+  /** What differs, when something was declared again with other properties (406). */
+  get mismatch(): DeclareMismatch | undefined {
+    return declareMismatchIn(this.replyText)
   }
 }
 
@@ -206,10 +218,62 @@ export class UnconfirmedError extends AmqpError {
   }
 }
 
+/**
+ * Of the publishes that `waitForConfirms()` waited for, some were not confirmed: nacked, returned, given up, or refused
+ * where they were issued. `cause` is what the first of them rejected with.
+ */
+export class PublishesFailedError extends AmqpError {
+  override readonly code = 'AMQP_PUBLISHES_FAILED'
+  /** How many, since the last time somebody asked. */
+  readonly failed: number
+
+  constructor(failed: number, details: ErrorDetails & { readonly cause: Error }) {
+    const others = failed > 1 ? ` and ${failed - 1} more` : ''
+    super(`not all publishes were confirmed: ${details.cause.message}${others}`, details)
+    this.failed = failed
+  }
+}
+
 /** More than `maxBuffered` octets are waiting to be sent. Nothing of this message was kept. */
 export class BackpressureError extends AmqpError {
   override readonly code = 'AMQP_BACKPRESSURE'
   readonly outcome = 'not-sent'
+}
+
+/**
+ * No reply to a request within its timeout. It may have been handled, or may be still; a reply that comes later is
+ * dropped.
+ */
+export class RequestTimeoutError extends AmqpError {
+  override readonly code = 'AMQP_REQUEST_TIMEOUT'
+  readonly exchange: string
+  readonly routingKey: string
+  /** Whether the broker had taken the request over. If not, it may be blocking, or not be there any more. */
+  readonly confirmed: boolean
+
+  constructor(
+    timeoutMs: number,
+    request: { exchange: string; routingKey: string; confirmed: boolean },
+    details: ErrorDetails = {},
+  ) {
+    const { exchange, routingKey, confirmed } = request
+    super(
+      `no reply within ${timeoutMs} ms to the request to exchange '${exchange}' with routing key '${routingKey}', ` +
+        `which the broker ${confirmed ? 'has' : 'has not'} confirmed`,
+      details,
+    )
+    this.exchange = exchange
+    this.routingKey = routingKey
+    this.confirmed = confirmed
+  }
+}
+
+/**
+ * A request failed at the other side. Throw one in a handler of `serveRpc` to tell the requester why: its `request()` rejects
+ * with this class and the same message. Of other errors it is told no particulars.
+ */
+export class RpcError extends AmqpError {
+  override readonly code = 'AMQP_RPC'
 }
 
 /** Not enumerable: what it says is in the message and in the cause, and printing an error should not say it three times. */

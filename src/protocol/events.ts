@@ -4,7 +4,6 @@
 import type { CloseReason } from './close-reason.js'
 import type { Content } from './content.js'
 import type { DeliveryState } from './delivery-ledger.js'
-import type { AmqpError } from './errors.js'
 import type { Method } from './method-types.js'
 import type { ReturnedMessage } from './returned-message.js'
 
@@ -18,6 +17,8 @@ export type Settlement =
 export interface ChannelLife {
   /** True when the settlement was accepted for sending; otherwise nothing is sent and {@link stateOf} says why. */
   settle(deliveryTag: number, settlement: Settlement): boolean
+  /** Nobody wants the delivery any more: somebody else may have it, if it can be given back. */
+  giveBack(delivery: IncomingDelivery): void
   stateOf(deliveryTag: number): DeliveryState
 }
 
@@ -39,12 +40,12 @@ export interface IncomingDelivery {
 export type ProtocolEvent =
   /** The handshake is complete. Not emitted when it fails: then `closed` is the only event. */
   | { readonly type: 'opened' }
-  /** A call was answered, or a no-wait method was accepted for sending (then there is no reply). */
+  /** A call was answered. Without a reply: one that wants none has left, or a publish of a plain channel may now leave. */
   | { readonly type: 'replied'; readonly token: object; readonly reply: Method | undefined }
   /** basic.get was answered. */
   | { readonly type: 'got'; readonly token: object; readonly delivery: IncomingDelivery | undefined }
-  /** A call or a publish on a confirm channel will not succeed. */
-  | { readonly type: 'failed'; readonly token: object; readonly error: AmqpError }
+  /** A call or a publish will not succeed, or whoever asked has withdrawn it. */
+  | { readonly type: 'failed'; readonly token: object; readonly error: Error }
   /** Publishes were confirmed. Not emitted for those that were refused or returned: they have `failed`. */
   | { readonly type: 'confirmed'; readonly tokens: readonly object[] }
   /** All publishes of a plain channel that had to wait are accepted for sending. */

@@ -69,7 +69,8 @@ export const encodeContentHeader: Encode<{
   writer.short(0)
   writer.longlong(content.body.length)
   writeProperties(writer, content.properties)
-  endFrame(writer, frame, frameMax, 'properties')
+  // The other properties together fit the smallest frame.
+  endFrame(writer, frame, frameMax, 'options.headers')
   return 1
 }
 

@@ -16,6 +16,7 @@ export type { ChannelProtocol } from './channel-protocol.js'
 export { type CloseInitiator, type CloseReason, describeReason } from './close-reason.js'
 export { ConnectionProtocol, type ProtocolOptions } from './connection-protocol.js'
 export type { Content } from './content.js'
+export type { DeclareMismatch } from './declare-mismatch.js'
 export type { DeliveryState } from './delivery-ledger.js'
 export { checkShortstr, checkTable } from './encodable.js'
 export {
@@ -35,8 +36,11 @@ export {
   HeartbeatError,
   NackedError,
   ProtocolError,
+  PublishesFailedError,
   type PublishOutcome,
+  RequestTimeoutError,
   ReturnedError,
+  RpcError,
   TransportError,
   UnconfirmedError,
 } from './errors.js'

@@ -73,7 +73,7 @@ const PROPERTIES: readonly (readonly [PropertyName, PropertyDomain])[] = Object.
 
 const HIGHEST_FLAG = 0x8000
 
-/** Writes flags and property list. Throws an ArgumentError that names the property, `headers.a.b[2]`. */
+/** Writes flags and property list. Throws an ArgumentError that names the property, `options.headers.a.b[2]`. */
 export function writeProperties(writer: ByteWriter, properties: PublishProperties): void {
   let flags = 0
   // Only those that are there: asking for all fourteen by name took a fifth of the time of a publish.
@@ -84,10 +84,13 @@ export function writeProperties(writer: ByteWriter, properties: PublishPropertie
   for (let left = flags; left !== 0; ) {
     const index = Math.clz32(left) - Math.clz32(HIGHEST_FLAG)
     const [name, domain] = PROPERTIES[index] as (typeof PROPERTIES)[number]
-    WRITE[domain](writer, properties[name], name)
+    WRITE[domain](writer, properties[name], PATHS[index] as string)
     left &= ~(HIGHEST_FLAG >>> index)
   }
 }
+
+/** What an ArgumentError calls each: properties are given among the options of a publish. */
+const PATHS: readonly string[] = PROPERTIES.map(([name]) => `options.${name}`)
 
 /** Whether a name is one of the fourteen, to refuse misspelt ones. */
 export function isPropertyName(name: string): boolean {
@@ -121,6 +124,21 @@ export function readProperties(octets: Buffer): MessageProperties {
     if ((flags & flag) !== 0) Object.assign(properties, { [name]: READ[domain](reader) })
     flag >>>= 1
   }
+  return properties
+}
+
+/** The properties that are there as they stand, in their order, without the flags. */
+export function splitProperties(octets: Buffer): [name: PropertyName, octets: Buffer][] {
+  const reader = new ByteReader()
+  reader.reset(octets, 0, octets.length)
+  const flags = reader.short()
+  const properties: [PropertyName, Buffer][] = []
+  PROPERTIES.forEach(([name, domain], index) => {
+    if ((flags & (HIGHEST_FLAG >>> index)) === 0) return
+    const { position } = reader
+    SKIP[domain](reader)
+    properties.push([name, reader.copySince(position)])
+  })
   return properties
 }
 

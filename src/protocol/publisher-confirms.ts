@@ -15,6 +15,8 @@ export interface UnconfirmedPublish {
   readonly position: number
   /** When to stop waiting. */
   readonly deadline: number
+  /** How long that was, for the error. */
+  readonly timeoutMs: number
   /** Its promise is settled already; a late confirmation is ignored. */
   abandoned: boolean
 }
@@ -25,10 +27,18 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
   #head = 0
   #headTag = 1
   #outstanding = 0
+  /** Whether no deadline is before that of an older publish: then looking for overdue ones ends at the first that is not. */
+  #isOrdered = true
+  #lastDeadline = Number.NEGATIVE_INFINITY
 
   /** Publishes not yet confirmed or refused, abandoned ones included. */
   get outstanding(): number {
     return this.#outstanding
+  }
+
+  /** The oldest tag that is outstanding; all before it are settled or abandoned. */
+  get oldestTag(): number {
+    return this.#headTag
   }
 
   /** The tag the broker will give to the next publish. */
@@ -37,6 +47,9 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
   }
 
   add(publish: T): void {
+    const isFirst = this.#head === this.#slots.length
+    this.#isOrdered = isFirst || (this.#isOrdered && publish.deadline >= this.#lastDeadline)
+    this.#lastDeadline = publish.deadline
     this.#slots.push(publish)
     this.#outstanding++
   }
@@ -56,26 +69,24 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
 
   /** Abandons every publish whose deadline has passed and returns those that were not abandoned before. */
   expire(now: number): T[] {
-    const expired: T[] = []
-    for (let index = this.#head; index < this.#slots.length; index++) {
-      const publish = this.#slots[index]
-      if (publish === undefined || publish.abandoned) continue
-      // Deadlines of one channel are given in order; nothing behind this one has passed.
-      if (publish.deadline > now) break
-      publish.abandoned = true
-      expired.push(publish)
-    }
-    this.#advance()
-    return expired
+    return this.#abandon(publish => publish.deadline <= now, this.#isOrdered)
+  }
+
+  /** Abandons what is published under these tokens, and returns it. */
+  withdraw(tokens: ReadonlySet<object>): T[] {
+    return this.#abandon(publish => tokens.has(publish.token), false)
   }
 
   /** When the next publish expires. */
   get nextDeadline(): number {
+    let deadline = Number.POSITIVE_INFINITY
     for (let index = this.#head; index < this.#slots.length; index++) {
       const publish = this.#slots[index]
-      if (publish !== undefined && !publish.abandoned) return publish.deadline
+      if (publish === undefined || publish.abandoned) continue
+      if (this.#isOrdered) return publish.deadline
+      deadline = Math.min(deadline, publish.deadline)
     }
-    return Number.POSITIVE_INFINITY
+    return deadline
   }
 
   /** Removes and returns everything, oldest first: the channel is gone. */
@@ -86,6 +97,21 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
     this.#head = 0
     this.#outstanding = 0
     return rest
+  }
+
+  /** `endsAtFirst`: none is to be abandoned behind the first that is not. */
+  #abandon(isToGo: (publish: T) => boolean, endsAtFirst: boolean): T[] {
+    const abandoned: T[] = []
+    for (let index = this.#head; index < this.#slots.length; index++) {
+      const publish = this.#slots[index]
+      if (publish === undefined || publish.abandoned) continue
+      if (isToGo(publish)) {
+        publish.abandoned = true
+        abandoned.push(publish)
+      } else if (endsAtFirst) break
+    }
+    this.#advance()
+    return abandoned
   }
 
   #remove(tag: number): T | undefined {

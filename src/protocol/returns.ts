@@ -1,57 +1,80 @@
 // Which publish a basic.return belongs to. The wire does not say, and order alone is wrong: a return comes before its
-// confirm, but the confirms of other publishes overtake it (RabbitMQ, measured: 1346 of 1495 wrong). It belongs to the
-// oldest outstanding mandatory publish, not yet returned, with the same exchange, routing key, properties and body;
-// identical ones are interchangeable.
+// confirm, but the confirms of other publishes overtake it (RabbitMQ, measured: 1346 of 1495 wrong). It belongs to one of the
+// outstanding mandatory publishes with the same exchange, routing key, properties and body. These are interchangeable, so it
+// is given to the first of them that is confirmed: what the broker returns it also confirms, and does not refuse.
 
-/** A mandatory publish whose confirmation is outstanding. */
-export interface MandatoryPublish<R> {
+import { identityOf } from './message-identity.js'
+
+/** Outstanding mandatory publishes of the same message, and what has come back of them. */
+export interface Alike<R> {
+  readonly key: string
+  readonly body: Buffer
+  outstanding: number
+  /** Oldest first; never more than are outstanding. */
+  readonly returned: R[]
+}
+
+/** What a message is known by when it comes back. */
+export interface ReturnableMessage {
   readonly exchange: string
   readonly routingKey: string
+  /** Flags and property list. */
   readonly propertyOctets: Buffer
   readonly body: Buffer
-  /** What came back. */
-  returned: R | undefined
 }
 
-export class Returns<R, P extends MandatoryPublish<R>> {
-  /** By what is cheap to compare. Those that were returned are not in it any more. */
-  readonly #outstanding = new Map<string, Set<P>>()
+export class Returns<R> {
+  /** Of one key there are several only if their bodies differ in the middle. */
+  readonly #alike = new Map<string, Alike<R>[]>()
 
-  add(publish: P): void {
-    const key = keyOf(publish)
-    const alike = this.#outstanding.get(key)
-    if (alike === undefined) this.#outstanding.set(key, new Set([publish]))
-    else alike.add(publish)
+  /** A mandatory publish is being sent. What is returned here stands for it until {@link settle}. */
+  add(message: ReturnableMessage): Alike<R> {
+    const key = keyOf(message)
+    const known = this.#find(key, message.body)
+    const alike = known ?? { key, body: message.body, outstanding: 0, returned: [] }
+    alike.outstanding++
+    if (known === undefined) this.#alike.set(key, [...(this.#alike.get(key) ?? []), alike])
+    return alike
   }
 
-  /** The publish is confirmed, or its channel is gone. */
-  delete(publish: P): void {
-    const key = keyOf(publish)
-    const alike = this.#outstanding.get(key)
-    alike?.delete(publish)
-    if (alike?.size === 0) this.#outstanding.delete(key)
+  /** A message came back. False when it belongs to no outstanding publish. */
+  assign(returned: R, message: ReturnableMessage): boolean {
+    const alike = this.#find(keyOf(message), message.body)
+    if (alike === undefined || alike.returned.length === alike.outstanding) return false
+    alike.returned.push(returned)
+    return true
   }
 
-  /** Attaches what came back to the publish it belongs to. False when it belongs to none. */
-  assign(returned: R, message: Message): boolean {
-    for (const publish of this.#outstanding.get(keyOf(message)) ?? []) {
-      if (publish.body.equals(message.body) && publish.propertyOctets.equals(message.propertyOctets)) {
-        publish.returned = returned
-        this.delete(publish)
-        return true
-      }
-    }
-    return false
+  /**
+   * A publish is confirmed, or it is refused, or nobody waits for it any more. What came back of it, if anything did: of one that
+   * is not confirmed only what belongs to no other.
+   */
+  settle(alike: Alike<R>, confirmed: boolean): R | undefined {
+    this.#remove(alike)
+    return confirmed || alike.returned.length > alike.outstanding ? alike.returned.shift() : undefined
+  }
+
+  #find(key: string, body: Buffer): Alike<R> | undefined {
+    return this.#alike.get(key)?.find(alike => alike.body.equals(body))
+  }
+
+  #remove(alike: Alike<R>): void {
+    alike.outstanding--
+    if (alike.outstanding > 0) return
+    const others = this.#alike.get(alike.key)?.filter(other => other !== alike) ?? []
+    if (others.length > 0) this.#alike.set(alike.key, others)
+    else this.#alike.delete(alike.key)
   }
 }
 
-type Message = Omit<MandatoryPublish<unknown>, 'returned'>
-
-/** Messages of one kind differ in a property (a message id) or at an end of the body; comparing all of it comes after. */
-function keyOf({ exchange, routingKey, propertyOctets, body }: Message): string {
-  const properties = propertyOctets.toString('latin1')
+/**
+ * Equal for a message as it was published and as it is returned. All of it counts but the middle of the body: messages of one
+ * kind differ in a property (a message id) or at an end of the body, and comparing the whole comes after.
+ */
+function keyOf({ exchange, routingKey, propertyOctets, body }: ReturnableMessage): string {
+  const identity = identityOf(propertyOctets)
   const ends = body.toString('latin1', 0, SAMPLE) + body.toString('latin1', Math.max(0, body.length - SAMPLE))
-  return [body.length, exchange.length, exchange, routingKey.length, routingKey, properties, ends].join(' ')
+  return [body.length, exchange.length, exchange, routingKey.length, routingKey, identity, ends].join(' ')
 }
 
 /** Octets at each end of a body that are part of the key. */

@@ -17,6 +17,7 @@ const COMMAND: ConsumeCommand = {
   prefetch: 10,
   noAck: false,
   exclusive: true,
+  noWait: false,
   arguments: { 'x-priority': 1 },
   consumer: {},
 }
@@ -56,6 +57,7 @@ describe('a call', () => {
       steps,
       step: 0,
       deadline: 0,
+      timeoutMs: 0,
       abandoned: false,
       octets: 0,
     }

@@ -19,6 +19,7 @@ function consume(pair: ProtocolPair, channel: ChannelProtocol, consumerTag: stri
     prefetch: undefined,
     noAck,
     exclusive: false,
+    noWait: false,
     arguments: {},
     consumer,
   }
@@ -75,6 +76,7 @@ describe('ChannelDeliveries, deliveries', () => {
       prefetch: undefined,
       noAck: false,
       exclusive: false,
+      noWait: false,
       arguments: {},
     }
     pair.run(() => channel.consume({ ...command, consumer }, {}, 0))
@@ -106,12 +108,24 @@ describe('ChannelDeliveries, deliveries', () => {
     it(`whose tag ${second} comes after ${first} are a violation (502)`, () => {
       const pair = ProtocolPair.opened()
       const channel = pair.openChannel()
-      consume(pair, channel, 't', true)
+      consume(pair, channel, 't')
       pair.deliver(channel, 't', first)
       pair.deliver(channel, 't', second)
       expect(pair.eventsOf('closed')[0]?.reason).to.include({ by: 'protocol', code: 502 })
     })
   }
+
+  it('that are direct replies may have the tag of the next delivery, as RabbitMQ gives it to them', () => {
+    const pair = ProtocolPair.opened()
+    const channel = pair.openChannel()
+    consume(pair, channel, 't')
+    consume(pair, channel, 'replies', true)
+    pair.deliver(channel, 't', 1)
+    for (const tag of ['replies', 'replies', 't']) pair.deliver(channel, tag, 2)
+    expect(pair.eventsOf('delivered')).to.have.lengthOf(4)
+    pair.deliver(channel, 'replies', 2)
+    expect(pair.eventsOf('closed')[0]?.reason).to.include({ by: 'protocol', code: 502 })
+  })
 
   it('have tags that are made where none is given, each once', () => {
     const pair = ProtocolPair.opened()
@@ -123,6 +137,7 @@ describe('ChannelDeliveries, deliveries', () => {
         prefetch: undefined,
         noAck: true,
         exclusive: false,
+        noWait: false,
         arguments: {},
       }
       const tag = pair.run(() => channel.consume({ ...command, consumer: {} }, {}, 0))
@@ -464,7 +479,14 @@ describe('ChannelDeliveries, the end of a consumer', () => {
   it('is not told of one that could not be started', () => {
     const pair = ProtocolPair.opened()
     const channel = pair.openChannel()
-    const command = { queue: 'q'.repeat(256), consumerTag: 't', prefetch: 1, noAck: false, exclusive: false }
+    const command = {
+      queue: 'q'.repeat(256),
+      consumerTag: 't',
+      prefetch: 1,
+      noAck: false,
+      exclusive: false,
+      noWait: false,
+    }
     expect(() => channel.consume({ ...command, arguments: {}, consumer: {} }, {}, 0)).to.throw(/queue/)
     expect(channel.hasConsumer('t')).to.equal(false)
     pair.cut()

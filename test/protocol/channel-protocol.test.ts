@@ -35,6 +35,7 @@ function consume(pair: ProtocolPair, channel: ChannelProtocol, consumer: object 
     prefetch: undefined,
     noAck: false,
     exclusive: false,
+    noWait: false,
     arguments: {},
   }
   pair.run(() => channel.consume({ ...command, consumer }, {}, pair.now))
@@ -139,6 +140,7 @@ describe('ChannelProtocol, closed by the server', () => {
       prefetch: 1,
       noAck: false,
       exclusive: false,
+      noWait: false,
       arguments: {},
       consumer: {},
     }
@@ -329,7 +331,33 @@ describe('ChannelProtocol, messages that are too large', () => {
     const args = { deliveryTag: 1, redelivered: false, exchange: '', routingKey: 'q', messageCount: 0 }
     pair.sendContent(1, { name: 'basic.get-ok', args }, Buffer.alloc(11))
     const event = pair.settlementOf(token)
-    expect(event?.type === 'failed' && event.error.replyCode).to.equal(311)
+    expect(event?.type === 'failed' && event.error).to.include({ replyCode: 311 })
+  })
+})
+
+describe('ChannelProtocol, while it closes', () => {
+  const NO_ROUTE = { replyCode: 312, replyText: 'NO_ROUTE', exchange: '', routingKey: 'none' }
+
+  it('still tells of a message that comes back, and of nothing after its end', () => {
+    const pair = ProtocolPair.opened()
+    const channel = pair.openChannel()
+    pair.publish(channel, { mandatory: true })
+    pair.run(() => channel.close(pair.now))
+    pair.sendContent(1, { name: 'basic.return', args: NO_ROUTE }, Buffer.from('body'))
+    expect(pair.eventsOf('returned').map(({ message }) => String(message.body))).to.deep.equal(['body'])
+    closeOk(pair)
+    expect(pair.eventsOf('channelClosed')).to.have.lengthOf(1)
+  })
+
+  it('tells of none when it was given up', () => {
+    const pair = ProtocolPair.opened({ limits: { maxMessageSize: 10 } })
+    const channel = pair.openChannel()
+    pair.call(channel, { name: 'basic.get', args: { queue: 'q', noAck: true } })
+    const args = { deliveryTag: 1, redelivered: false, exchange: '', routingKey: 'q', messageCount: 0 }
+    pair.sendContent(1, { name: 'basic.get-ok', args }, Buffer.alloc(11))
+    expect(channel.state).to.equal('closing')
+    pair.sendContent(1, { name: 'basic.return', args: NO_ROUTE }, Buffer.from('body'))
+    expect(pair.eventsOf('returned')).to.have.lengthOf(0)
   })
 })
 

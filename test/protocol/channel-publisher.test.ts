@@ -226,6 +226,26 @@ describe('ChannelPublisher, returns', () => {
     )
   })
 
+  it('belong, of publishes that are alike, to one that is confirmed: what the broker returns it does not refuse', () => {
+    for (const order of [
+      ['ack 2', 'nack 1'],
+      ['nack 1', 'ack 2'],
+    ]) {
+      const pair = ProtocolPair.opened()
+      const channel = pair.openChannel({ confirm: true })
+      const tokens = [1, 2].map(() => pair.publish(channel, { mandatory: true }))
+      sendReturn(pair)
+      for (const step of order) {
+        if (step === 'ack 2') confirm(pair, 2)
+        else {
+          const args = { deliveryTag: 1, multiple: false, requeue: false }
+          pair.send(1, { name: 'basic.nack', args })
+        }
+      }
+      expect(fates(pair, tokens), order.join(', ')).to.deep.equal(['NackedError', 'ReturnedError'])
+    }
+  })
+
   it('find a publish that waited, though its headers were changed meanwhile', () => {
     const pair = ProtocolPair.opened()
     const channel = pair.openChannel({ confirm: true })

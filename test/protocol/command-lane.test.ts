@@ -31,7 +31,16 @@ const QOS: MethodOf<'basic.qos'> = {
 }
 
 function consumeCommand(consumer: object, prefetch: number | undefined) {
-  return { queue: 'q', consumerTag: 't', prefetch, noAck: false, exclusive: false, arguments: {}, consumer }
+  return {
+    queue: 'q',
+    consumerTag: 't',
+    prefetch,
+    noAck: false,
+    exclusive: false,
+    noWait: false,
+    arguments: {},
+    consumer,
+  }
 }
 
 function block(pair: ProtocolPair): void {
@@ -117,7 +126,7 @@ describe('CommandLane, calls', () => {
     expect(pair.methods).to.deep.equal(['basic.qos', 'basic.consume', 'basic.publish'])
   })
 
-  it('answers a no-wait call when it is accepted for sending, and sends the next at once', () => {
+  it('answers a no-wait call when it has left, and sends the next then', () => {
     const pair = ProtocolPair.opened()
     const channel = pair.openChannel()
     const token = pair.call(channel, declare('a', true))
@@ -324,7 +333,10 @@ describe('CommandLane, publishes', () => {
       properties: { headers: { large: 'x'.repeat(8192) } },
       body: Buffer.alloc(10),
     }
-    expect(() => channel.publish(message, {}, 0)).to.throw(ArgumentError, 'properties must fit one frame')
+    expect(() => channel.publish(message, {}, 0)).to.throw(
+      ArgumentError,
+      'options.headers must fit one frame',
+    )
     block(pair)
     expect(() => channel.publish(message, {}, 0)).to.throw(ArgumentError)
     unblock(pair)
@@ -369,7 +381,7 @@ describe('CommandLane, transactions', () => {
       pair.settle()
       expect(sequenceOf(pair)).to.deep.equal([name])
       pair.send(1, { name: reply, args: {} })
-      expect(sequenceOf(pair).slice(1)).to.deep.equal(['basic.ack', 'publish 1', 'queue.declare a'])
+      expect(sequenceOf(pair).slice(1)).to.deep.equal(['publish 1', 'queue.declare a', 'basic.ack'])
       channel.settle(2, { kind: 'ack', multiple: false })
       pair.settle()
       expect(pair.methods.at(-1)).to.equal('basic.ack')

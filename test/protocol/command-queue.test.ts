@@ -6,6 +6,7 @@ type Step =
   | { readonly push: keyof typeof PATIENCE; readonly octets: number }
   | 'shift'
   | 'drain'
+  | { readonly removes: number }
   | { readonly wait: number }
 
 /** How long each kind waits. Nobody waits for a publish on a plain channel. */
@@ -30,9 +31,10 @@ describe('CommandQueue', () => {
       { weight: 3, arbitrary: fc.constant('shift' as const) },
       { weight: 2, arbitrary: fc.record({ wait: fc.nat(12) }) },
       { weight: 1, arbitrary: fc.constant('drain' as const) },
+      { weight: 2, arbitrary: fc.record({ removes: fc.integer({ min: 2, max: 5 }) }) },
     )
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 150 }), steps => {
+      fc.property(fc.array(step, { maxLength: 150, size: 'max' }), steps => {
         const queue = new CommandQueue<QueuedCommand>()
         let model: QueuedCommand[] = []
         let now = 0
@@ -42,6 +44,10 @@ describe('CommandQueue', () => {
           } else if (next === 'drain') {
             expect(queue.drain()).to.deep.equal(model)
             model = []
+          } else if ('removes' in next) {
+            const isToGo = ({ octets }: QueuedCommand): boolean => octets % next.removes === 0
+            expect(queue.remove(isToGo)).to.deep.equal(model.filter(isToGo))
+            model = model.filter(command => !isToGo(command))
           } else if ('push' in next) {
             const command = { octets: next.octets, deadline: now + PATIENCE[next.push] }
             queue.push(command)
@@ -94,6 +100,31 @@ describe('CommandQueue', () => {
     }
     expect(queue.expire(20, renew)).to.deep.equal([second])
     expect(queue.nextDeadline).to.equal(50)
+  })
+
+  it('asks of each command once, in order, whether it is to go', () => {
+    const queue = new CommandQueue<QueuedCommand>()
+    const commands = [3, 1, 2].map(octets => ({ octets, deadline: 0 }))
+    for (const command of commands) queue.push(command)
+    const asked: QueuedCommand[] = []
+    const removed = queue.remove(command => {
+      asked.push(command)
+      return command.octets > 1
+    })
+    expect(asked).to.deep.equal(commands)
+    expect(removed).to.deep.equal([commands[0], commands[2]])
+    expect(queue.octets).to.equal(1)
+  })
+
+  it('finds what expires in order again once what was out of order is removed', () => {
+    const queue = new CommandQueue<QueuedCommand>()
+    const [late, soon, next] = [90, 10, 20].map(deadline => ({ octets: 1, deadline }))
+    for (const command of [late, soon, next]) if (command !== undefined) queue.push(command)
+    expect(queue.nextDeadline).to.equal(10)
+    expect(queue.remove(command => command === late)).to.deep.equal([late])
+    expect(queue.nextDeadline).to.equal(10)
+    expect(queue.expire(10)).to.deep.equal([soon])
+    expect(queue.expire(20)).to.deep.equal([next])
   })
 
   it('takes a hundred thousand commands from its head, and lets as many expire one by one, in linear time', () => {

@@ -43,6 +43,7 @@ function consume(pair: ProtocolPair, channel: ChannelProtocol): void {
     prefetch: undefined,
     noAck: false,
     exclusive: false,
+    noWait: false,
     arguments: {},
   }
   pair.run(() => channel.consume({ ...command, consumer: {} }, {}, pair.now))

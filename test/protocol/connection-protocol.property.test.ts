@@ -147,6 +147,7 @@ function opened(handshake: readonly Buffer[]): ProtocolPair {
       prefetch: undefined,
       noAck: consumerTag === 'b',
       exclusive: false,
+      noWait: false,
       arguments: {},
     }
     pair.run(() => first.consume({ ...command, consumerTag, consumer: { consumerTag } }, {}, 0))

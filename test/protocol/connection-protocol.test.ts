@@ -65,6 +65,7 @@ function pairWithConsumer(): ProtocolPair {
     prefetch: undefined,
     noAck: false,
     exclusive: false,
+    noWait: false,
     arguments: {},
   }
   pair.run(() => channel.consume({ ...command, consumer: {} }, {}, 0))

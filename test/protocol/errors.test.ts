@@ -16,7 +16,10 @@ import {
   HeartbeatError,
   NackedError,
   ProtocolError,
+  PublishesFailedError,
+  RequestTimeoutError,
   ReturnedError,
+  RpcError,
   TransportError,
   UnconfirmedError,
 } from '../../src/protocol/errors.js'
@@ -57,6 +60,8 @@ const ERRORS: readonly (readonly [code: string, make: (details: ErrorDetails) =>
   ['AMQP_RETURNED', details => new ReturnedError(RETURNED, details)],
   ['AMQP_UNCONFIRMED', details => new UnconfirmedError('why', { ...PUBLISH, outcome: 'unknown' }, details)],
   ['AMQP_BACKPRESSURE', details => new BackpressureError('message', details)],
+  ['AMQP_REQUEST_TIMEOUT', details => new RequestTimeoutError(500, { ...PUBLISH, confirmed: true }, details)],
+  ['AMQP_RPC', details => new RpcError('message', details)],
 ]
 
 describe('errors', () => {
@@ -197,4 +202,24 @@ describe('BackpressureError', () => {
   it('says that nothing was sent', () => {
     expect(new BackpressureError('message').outcome).to.equal('not-sent')
   })
+})
+
+describe('PublishesFailedError', () => {
+  it('says how many publishes failed, and what the first failed with', () => {
+    const error = new PublishesFailedError(3, { cause: CAUSE })
+    expect(error.message).to.equal('not all publishes were confirmed: read ECONNRESET and 2 more')
+    expect(error).to.include({ failed: 3, cause: CAUSE, code: 'AMQP_PUBLISHES_FAILED' })
+  })
+})
+
+describe('RequestTimeoutError', () => {
+  for (const confirmed of [true, false]) {
+    it(`says where the request went, and that the broker ${confirmed ? 'has it' : 'may not have it'}`, () => {
+      const error = new RequestTimeoutError(500, { ...PUBLISH, confirmed })
+      expect(error.message).to.equal(
+        `no reply within 500 ms to the request to exchange 'x' with routing key 'k', which the broker ${confirmed ? 'has' : 'has not'} confirmed`,
+      )
+      expect(error).to.include({ ...PUBLISH, confirmed })
+    })
+  }
 })

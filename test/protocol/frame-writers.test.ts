@@ -67,11 +67,11 @@ describe('encodePublish', () => {
     expect(written(encodePublish, 1, PUBLISHING)).to.deep.equal({ hex: PUBLISH_FRAMES, frames: 2 })
   })
 
-  it('refuses properties that do not fit one frame, by their name', () => {
+  it('refuses headers that do not fit one frame, by their name', () => {
     const properties = { headers: { a: 'x'.repeat(5000) } }
     expect(() => written(encodePublish, 1, { ...PUBLISHING, properties }))
       .to.throw(ArgumentError)
-      .with.property('path', 'properties')
+      .with.property('path', 'options.headers')
   })
 })
 

@@ -3,9 +3,10 @@
 // RabbitMQ would refuse. A client that makes it throw has broken the protocol.
 
 import type { Method, MethodOf } from '../../src/protocol/method-types.js'
-import type { MethodName } from '../../src/protocol/methods.js'
+import { type MethodName, methodRow } from '../../src/protocol/methods.js'
 import type { Received } from '../support/peer/peer-codec.js'
 import type { ProtocolPair } from '../support/peer/protocol-pair.js'
+import { NaiveSettling } from './naive-settling.js'
 
 type ReceivedMethod = Extract<Received, { type: 'method' }>
 
@@ -21,7 +22,7 @@ class BrokerChannel {
   confirms = false
   published = 0
   lastDeliveryTag = 0
-  readonly unacked = new Set<number>()
+  readonly settling = new NaiveSettling()
   readonly consumers = new Map<string, boolean>()
   /** Tag and routing key of what is not confirmed yet. */
   readonly unconfirmed = new Map<number, string>()
@@ -38,6 +39,8 @@ export class NaiveBroker {
   readonly arrived: string[] = []
   readonly #pair: ProtocolPair
   readonly #channels = new Map<number, BrokerChannel>()
+  /** Secrets that were not answered yet. */
+  #secrets = 0
   #closed = false
   #seen = 0
 
@@ -55,6 +58,7 @@ export class NaiveBroker {
       }
       if (received.channelNumber !== 0) this.#accept(received)
       else if (received.method.name.startsWith('connection.close')) this.#closed = true
+      else if (++this.#secrets > 1) throw new Error('a secret before the reply to another')
     }
   }
 
@@ -64,8 +68,14 @@ export class NaiveBroker {
 
   /** Takes what has come on a channel, up to one call, and answers that. */
   work(pick: number): void {
+    if (this.#secrets > 0 && !this.#closed && pick % 2 === 0) return this.#answerSecret()
     const [number, channel] = this.#pick(pick)
     if (channel !== undefined) this.#workOn(number, channel)
+  }
+
+  #answerSecret(): void {
+    this.#secrets--
+    this.#pair.send(0, { name: 'connection.update-secret-ok', args: {} })
   }
 
   #workOn(number: number, channel: BrokerChannel): void {
@@ -99,7 +109,7 @@ export class NaiveBroker {
     const [consumerTag, noAck] = consumers[pick % (consumers.length || 1)] ?? []
     if (channel === undefined || consumerTag === undefined || channel.state !== 'open') return
     const deliveryTag = ++channel.lastDeliveryTag
-    if (noAck !== true) channel.unacked.add(deliveryTag)
+    if (noAck !== true) channel.settling.unacked.push(deliveryTag)
     const args = { consumerTag, deliveryTag, redelivered: false, exchange: '', routingKey: 'q' }
     this.#pair.sendContent(number, { name: 'basic.deliver', args }, Buffer.alloc(size))
   }
@@ -116,6 +126,10 @@ export class NaiveBroker {
     const [number, channel] = this.#pick(pick)
     if (channel === undefined || channel.state !== 'open' || channel.inbox[0]?.method.name === 'channel.open')
       return
+    this.#refuse(number, channel)
+  }
+
+  #refuse(number: number, channel: BrokerChannel): void {
     channel.state = 'closing'
     channel.unconfirmed.clear()
     const args = { replyCode: 406, replyText: 'PRECONDITION_FAILED', classId: 60, methodId: 80 }
@@ -140,7 +154,8 @@ export class NaiveBroker {
       throw new Error(`${method.name} on channel ${channelNumber}, which is not open`)
     const { unanswered } = channel
     if (unanswered !== undefined && channel.state === 'open' && method.name !== 'channel.close') {
-      if (unanswered.name.startsWith('tx.')) throw new Error(`${method.name} beside ${unanswered.name}`)
+      if (methodRow(unanswered.name).exclusive === true)
+        throw new Error(`${method.name} beside ${unanswered.name}`)
       if (REPLIES[method.name] !== undefined)
         throw new Error(`${method.name} before the reply to ${unanswered.name}`)
     }
@@ -162,6 +177,10 @@ export class NaiveBroker {
       return true
     }
     if (channel.state === 'closing') return false
+    if (isRefused(channel, method)) {
+      this.#refuse(number, channel)
+      return true
+    }
     this.#change(number, channel, method)
     const reply = REPLIES[method.name]
     if (reply === undefined || isNoWait(method)) return false
@@ -181,14 +200,13 @@ export class NaiveBroker {
       case 'basic.cancel':
         channel.consumers.delete(method.args.consumerTag)
         return
-      case 'basic.recover':
-        return channel.unacked.clear()
       case 'basic.publish':
         return this.#takePublish(number, channel, method)
-      case 'basic.ack':
-      case 'basic.nack':
-      case 'basic.reject':
-        return takeSettlement(channel, method)
+      default: {
+        // RabbitMQ closes the channel (406) for a tag that it does not wait for.
+        const refusal = channel.settling.take(method)
+        if (refusal !== undefined) throw new Error(`${method.name}: ${refusal}`)
+      }
     }
   }
 
@@ -206,24 +224,17 @@ export class NaiveBroker {
   #answerGet(number: number, channel: BrokerChannel, { args }: MethodOf<'basic.get'>): void {
     if (args.queue.endsWith('0')) return this.#pair.send(number, { name: 'basic.get-empty', args: {} })
     const deliveryTag = ++channel.lastDeliveryTag
-    if (!args.noAck) channel.unacked.add(deliveryTag)
+    if (!args.noAck) channel.settling.unacked.push(deliveryTag)
     const message = { deliveryTag, redelivered: false, exchange: '', routingKey: 'q', messageCount: 0 }
     this.#pair.sendContent(number, { name: 'basic.get-ok', args: message }, Buffer.from('body'))
   }
 }
 
-/** RabbitMQ closes the channel (406) for a tag that it does not wait for. */
-function takeSettlement(
-  channel: BrokerChannel,
-  { name, args }: MethodOf<'basic.ack' | 'basic.nack' | 'basic.reject'>,
-) {
-  const { deliveryTag } = args
-  if (!channel.unacked.has(deliveryTag))
-    throw new Error(`${name} of delivery tag ${deliveryTag}, which is unknown`)
-  const multiple = 'multiple' in args && args.multiple
-  for (const tag of channel.unacked) {
-    if (multiple ? tag <= deliveryTag : tag === deliveryTag) channel.unacked.delete(tag)
-  }
+/** What the application may not ask for (406): a transaction that was not begun, or one beside confirms. */
+function isRefused({ confirms, settling }: BrokerChannel, { name }: Method): boolean {
+  if (name === 'tx.select') return confirms
+  if (name === 'confirm.select') return settling.aside !== undefined
+  return (name === 'tx.commit' || name === 'tx.rollback') && settling.aside === undefined
 }
 
 function isNoWait({ args }: Method): boolean {
@@ -239,7 +250,9 @@ const REPLIES: Partial<Record<MethodName, (method: Method) => Method>> = {
   'basic.qos': () => ({ name: 'basic.qos-ok', args: {} }),
   'basic.recover': () => ({ name: 'basic.recover-ok', args: {} }),
   'basic.get': () => ({ name: 'basic.get-empty', args: {} }),
+  'tx.select': () => ({ name: 'tx.select-ok', args: {} }),
   'tx.commit': () => ({ name: 'tx.commit-ok', args: {} }),
+  'tx.rollback': () => ({ name: 'tx.rollback-ok', args: {} }),
   'basic.consume': method => {
     const { consumerTag } = (method as MethodOf<'basic.consume'>).args
     return { name: 'basic.consume-ok', args: { consumerTag } }

@@ -156,7 +156,7 @@ describe('content properties', () => {
     it(`that cannot be sent are refused by their path: ${path} (${index})`, () => {
       expect(() => encode(properties))
         .to.throw(ArgumentError)
-        .with.property('path', path)
+        .with.property('path', `options.${path}`)
     })
   })
 

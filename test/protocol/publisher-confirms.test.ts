@@ -4,7 +4,7 @@ import { PublisherConfirms, type UnconfirmedPublish } from '../../src/protocol/p
 import { grows } from '../support/invariants/index.js'
 
 function publish(deadline = Number.POSITIVE_INFINITY): UnconfirmedPublish {
-  return { token: {}, exchange: '', routingKey: '', position: 0, deadline, abandoned: false }
+  return { token: {}, exchange: '', routingKey: '', position: 0, deadline, timeoutMs: 0, abandoned: false }
 }
 
 /** The same by brute force: a map from tag to publish. */
@@ -26,9 +26,10 @@ class NaiveConfirms {
     return settled.map(([, entry]) => entry)
   }
 
-  expire(now: number): UnconfirmedPublish[] {
-    const waiting = [...this.#outstanding.values()].filter(entry => !entry.abandoned)
-    return waiting.filter(entry => entry.deadline <= now)
+  /** The oldest tag of those that somebody waits for; when there is none, the next. */
+  get oldestTag(): number {
+    for (const [tag, { abandoned }] of this.#outstanding) if (!abandoned) return tag
+    return this.nextTag
   }
 
   get waiting(): UnconfirmedPublish[] {
@@ -37,66 +38,90 @@ class NaiveConfirms {
 }
 
 type Step =
-  | { readonly kind: 'publish' }
+  | { readonly kind: 'publish'; readonly patienceMs: number }
   | { readonly kind: 'settle'; readonly back: number; readonly multiple: boolean }
   | { readonly kind: 'wait'; readonly ms: number }
+  | { readonly kind: 'withdraw'; readonly picks: readonly number[] }
 
-const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.constant({ kind: 'publish' as const }) },
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      kind: fc.constant('settle' as const),
-      // Counted back from the newest, and a little beyond it.
-      back: fc.oneof(fc.integer({ min: -2, max: 12 }), fc.constant(Number.POSITIVE_INFINITY)),
-      multiple: fc.boolean(),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.nat(40) }) },
-)
+/** `patienceMs`: how long publishes are waited for. */
+const stepsOf = (patienceMs: fc.Arbitrary<number>): fc.Arbitrary<Step> =>
+  fc.oneof(
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant('publish' as const), patienceMs }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant('withdraw' as const),
+        picks: fc.array(fc.nat(), { maxLength: 4 }),
+      }),
+    },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        kind: fc.constant('settle' as const),
+        // Counted back from the newest, and a little beyond it.
+        back: fc.oneof(fc.integer({ min: -2, max: 12 }), fc.constant(Number.POSITIVE_INFINITY)),
+        multiple: fc.boolean(),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.nat(40) }) },
+  )
+
+const PATIENCES: readonly (readonly [what: string, patienceMs: fc.Arbitrary<number>])[] = [
+  ['all alike', fc.constant(50)],
+  ['each its own', fc.oneof(fc.nat(120), fc.constant(Number.POSITIVE_INFINITY))],
+]
 
 describe('PublisherConfirms', () => {
-  it('agrees with a map, whatever is confirmed, repeated, unknown or overdue', () => {
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 300 }), steps => {
-        const confirms = new PublisherConfirms()
-        const naive = new NaiveConfirms()
-        const settled = new Set<UnconfirmedPublish>()
-        let now = 0
-        for (const next of steps) {
-          expect(confirms.nextTag).to.equal(naive.nextTag)
-          if (next.kind === 'publish') {
-            const entry = publish(now + 50)
-            confirms.add(entry)
-            naive.add(entry)
-          } else if (next.kind === 'settle') {
-            const deliveryTag = Math.max(0, naive.nextTag - next.back)
-            const expected = naive.settle(deliveryTag, next.multiple)
-            const actual = confirms.settle(deliveryTag, next.multiple)
-            // Abandoned ones may have been forgotten already.
-            const isWaiting = ({ abandoned }: UnconfirmedPublish): boolean => !abandoned
-            expect(actual.filter(isWaiting)).to.deep.equal(expected.filter(isWaiting))
-            for (const entry of actual) {
-              expect(settled.has(entry), 'settled twice').to.equal(false)
-              settled.add(entry)
+  for (const [what, patienceMs] of PATIENCES) {
+    it(`agrees with a map, whatever is confirmed, repeated, unknown, overdue or withdrawn; deadlines ${what}`, () => {
+      fc.assert(
+        fc.property(fc.array(stepsOf(patienceMs), { maxLength: 150, size: 'max' }), steps => {
+          const confirms = new PublisherConfirms()
+          const naive = new NaiveConfirms()
+          const settled = new Set<UnconfirmedPublish>()
+          let now = 0
+          for (const next of steps) {
+            expect(confirms.nextTag).to.equal(naive.nextTag)
+            if (next.kind === 'publish') {
+              const entry = publish(now + next.patienceMs)
+              confirms.add(entry)
+              naive.add(entry)
+            } else if (next.kind === 'settle') {
+              const deliveryTag = Math.max(0, naive.nextTag - next.back)
+              const expected = naive.settle(deliveryTag, next.multiple)
+              const actual = confirms.settle(deliveryTag, next.multiple)
+              // Abandoned ones may have been forgotten already.
+              const isWaiting = ({ abandoned }: UnconfirmedPublish): boolean => !abandoned
+              expect(actual.filter(isWaiting)).to.deep.equal(expected.filter(isWaiting))
+              for (const entry of actual) {
+                expect(settled.has(entry), 'settled twice').to.equal(false)
+                settled.add(entry)
+              }
+            } else if (next.kind === 'withdraw') {
+              const { waiting } = naive
+              const tokens = new Set(next.picks.flatMap(pick => waiting[pick % waiting.length]?.token ?? []))
+              const expected = waiting.filter(({ token }) => tokens.has(token))
+              expect(confirms.withdraw(new Set([...tokens, {}]))).to.deep.equal(expected)
+              expect(expected.every(({ abandoned }) => abandoned)).to.equal(true)
+            } else {
+              now += next.ms
+              const expected = naive.waiting.filter(({ deadline }) => deadline <= now)
+              expect(confirms.expire(now)).to.deep.equal(expected)
+              expect(expected.every(({ abandoned }) => abandoned)).to.equal(true)
             }
-          } else {
-            now += next.ms
-            const expected = naive.expire(now)
-            expect(confirms.expire(now)).to.deep.equal(expected)
-            expect(expected.every(({ abandoned }) => abandoned)).to.equal(true)
+            const { waiting } = naive
+            expect(confirms.oldestTag).to.equal(naive.oldestTag)
+            expect(confirms.outstanding).to.be.at.least(waiting.length)
+            if (waiting.length === 0 && next.kind === 'wait') expect(confirms.outstanding).to.equal(0)
+            expect(confirms.nextDeadline).to.equal(Math.min(...waiting.map(({ deadline }) => deadline)))
           }
-          const { waiting } = naive
-          expect(confirms.outstanding).to.be.at.least(waiting.length)
-          if (waiting.length === 0 && next.kind === 'wait') expect(confirms.outstanding).to.equal(0)
-          expect(confirms.nextDeadline).to.equal(waiting[0]?.deadline ?? Number.POSITIVE_INFINITY)
-        }
-        const rest = confirms.drain().filter(({ abandoned }) => !abandoned)
-        expect(rest).to.deep.equal(naive.waiting)
-      }),
-      { numRuns: 300 },
-    )
-  })
+          const rest = confirms.drain().filter(({ abandoned }) => !abandoned)
+          expect(rest).to.deep.equal(naive.waiting)
+        }),
+        { numRuns: 300 },
+      )
+    })
+  }
 
   it('settles as RabbitMQ was seen to confirm: out of order, single and multiple', () => {
     const confirms = new PublisherConfirms()
@@ -130,6 +155,30 @@ describe('PublisherConfirms', () => {
     expect(confirms.nextTag).to.equal(3)
     expect(confirms.settle(1, false), 'too late').to.deep.equal([])
     expect(confirms.settle(2, false)).to.deep.equal([second])
+  })
+
+  it('finds what is overdue among deadlines that do not come in order', () => {
+    const confirms = new PublisherConfirms()
+    const [late, soon, never] = [publish(30), publish(10), publish()]
+    for (const entry of [late, soon, never]) confirms.add(entry)
+    expect(confirms.nextDeadline).to.equal(10)
+    expect(confirms.expire(10)).to.deep.equal([soon])
+    expect(confirms).to.include({ nextDeadline: 30, oldestTag: 1 })
+    expect(confirms.expire(1000)).to.deep.equal([late])
+    expect(confirms).to.include({ nextDeadline: Number.POSITIVE_INFINITY, oldestTag: 3 })
+  })
+
+  it('keeps the tag of a publish that was withdrawn, and gives it up once', () => {
+    const confirms = new PublisherConfirms()
+    const entries = [publish(), publish(), publish()]
+    for (const entry of entries) confirms.add(entry)
+    const tokens = new Set(entries.slice(1).map(({ token }) => token))
+    expect(confirms.withdraw(tokens)).to.deep.equal(entries.slice(1))
+    expect(confirms.withdraw(tokens)).to.deep.equal([])
+    expect(confirms).to.include({ outstanding: 3, oldestTag: 1, nextTag: 4 })
+    expect(confirms.settle(1, false)).to.deep.equal([entries[0]])
+    expect(confirms).to.include({ outstanding: 0, oldestTag: 4 })
+    expect(confirms.settle(3, true), 'too late').to.deep.equal([])
   })
 
   it('counts on after everything was given back', () => {

@@ -5,7 +5,13 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { ArgumentError } from '../../src/frames/index.js'
 import type { ChannelProtocol } from '../../src/protocol/channel-protocol.js'
-import { AmqpError, NackedError, ReturnedError, UnconfirmedError } from '../../src/protocol/errors.js'
+import {
+  AmqpError,
+  NackedError,
+  PublishesFailedError,
+  ReturnedError,
+  UnconfirmedError,
+} from '../../src/protocol/errors.js'
 import type { IncomingDelivery, ProtocolEvent, Settlement } from '../../src/protocol/events.js'
 import type { CallName, MethodOf } from '../../src/protocol/method-types.js'
 import { ProtocolPair } from '../support/peer/protocol-pair.js'
@@ -14,11 +20,16 @@ import { NaiveBroker, UNROUTABLE } from './naive-broker.js'
 const KIB = 1024
 const LIMITS = { maxBuffered: 400 * KIB, highWaterMark: 100 * KIB }
 
+const ABORTED = new Error('aborted')
+
 interface Token {
   readonly what: string
-  readonly channel: Life
+  /** Undefined for what the connection itself was asked. */
+  readonly channel: Life | undefined
   /** Of a publish. */
   readonly routingKey?: string
+  /** Of a wait for confirms: the publishes before it. */
+  readonly awaited?: readonly Token[]
   settledBy?: ProtocolEvent
 }
 
@@ -28,18 +39,26 @@ interface Life {
   protocol?: ChannelProtocol
   closed: boolean
   readonly deliveries: IncomingDelivery[]
-  readonly consumers: { ended: boolean; readonly channel: Life }[]
+  readonly consumers: { ended: boolean; tag: string; readonly channel: Life }[]
+  /** tx.select was asked for. */
+  transacts: boolean
   /** Routing keys in the order of publishing. */
   readonly published: string[]
 }
 
 type Step =
   | { readonly kind: 'open'; readonly confirm: boolean }
-  | { readonly kind: 'call'; readonly pick: number; readonly name: CallName }
+  | {
+      readonly kind: 'call'
+      readonly pick: number
+      readonly name: CallName
+      readonly timeoutMs: number | undefined
+    }
   | {
       readonly kind: 'consume'
       readonly pick: number
       readonly noAck: boolean
+      readonly noWait: boolean
       readonly prefetch: number | undefined
     }
   | {
@@ -48,8 +67,15 @@ type Step =
       readonly size: number
       readonly mandatory: boolean
       readonly routed: boolean
+      /** On a plain channel: whether anybody asks after it. */
+      readonly asks: boolean
+      readonly timeoutMs: number | undefined
     }
   | { readonly kind: 'settle'; readonly pick: number; readonly settlement: Settlement }
+  | { readonly kind: 'withdraw'; readonly picks: readonly number[] }
+  | { readonly kind: 'cancel'; readonly pick: number; readonly noWait: boolean }
+  | { readonly kind: 'updateSecret' }
+  | { readonly kind: 'awaitConfirms'; readonly pick: number }
   | { readonly kind: 'closeChannel' | 'work' | 'brokerCloses' | 'brokerCancels'; readonly pick: number }
   | { readonly kind: 'confirm'; readonly pick: number; readonly multiple: boolean; readonly accepts: boolean }
   | { readonly kind: 'deliver'; readonly pick: number; readonly size: number }
@@ -102,9 +128,21 @@ class Session {
       case 'open':
         return this.#open(step.confirm)
       case 'call':
-        return this.#call(this.#pick(step.pick), step.name)
+        return this.#call(this.#pick(step.pick), step.name, step.timeoutMs)
       case 'consume':
-        return this.#consume(this.#pick(step.pick), step.noAck, step.prefetch)
+        return this.#consume(this.#pick(step.pick), step)
+      case 'cancel':
+        return this.#cancel(this.#pick(step.pick), step.pick, step.noWait)
+      case 'withdraw':
+        return this.#withdraw(step.picks)
+      case 'awaitConfirms':
+        return this.#awaitConfirms(this.#pick(step.pick))
+      case 'updateSecret': {
+        const token: Token = { what: 'connection.update-secret', channel: undefined }
+        pair.protocol.updateSecret(Buffer.from('new'), 'rotation', token, pair.now)
+        this.#tokens.add(token)
+        return
+      }
       case 'publish':
         return this.#publish(this.#pick(step.pick), step)
       case 'settle':
@@ -162,7 +200,14 @@ class Session {
   }
 
   #open(confirm: boolean): void {
-    const life: Life = { owner: {}, closed: false, deliveries: [], consumers: [], published: [] }
+    const life: Life = {
+      owner: {},
+      closed: false,
+      deliveries: [],
+      consumers: [],
+      transacts: false,
+      published: [],
+    }
     const token: Token = { what: 'channel.open', channel: life }
     life.protocol = this.pair.protocol.openChannel(
       Object.assign(life.owner, { life }),
@@ -180,17 +225,56 @@ class Session {
     if (life.protocol.state === 'open') this.#call(life, 'confirm.select')
   }
 
-  #call(life: Life | undefined, name: CallName): void {
+  #call(life: Life | undefined, name: CallName, timeoutMs?: number): void {
     if (life?.protocol === undefined) return
-    const method = methodOf(name, ++this.#count)
-    const token: Token = { what: `${name} ${this.#count}`, channel: life }
-    life.protocol.call(method, token, this.pair.now)
+    // Confirms and transactions exclude each other, and a commit needs a select: a little sense, or no channel would live.
+    if (name === 'tx.select' && life.protocol.confirming) return
+    if ((name === 'tx.commit' || name === 'tx.rollback') && !life.transacts) return
+    this.#submit(life, methodOf(name, ++this.#count), timeoutMs)
+    life.transacts ||= name === 'tx.select'
+  }
+
+  #submit(life: Life, method: MethodOf<CallName>, timeoutMs?: number): void {
+    const token: Token = { what: `${method.name} ${this.#count}`, channel: life }
+    life.protocol?.call(method, token, this.pair.now, timeoutMs)
     this.#tokens.add(token)
   }
 
-  #consume(life: Life | undefined, noAck: boolean, prefetch: number | undefined): void {
+  #cancel(life: Life | undefined, pick: number, noWait: boolean): void {
+    const consumer = life?.consumers[pick % (life.consumers.length || 1)]
+    if (life?.protocol?.hasConsumer(consumer?.tag ?? '') !== true || consumer === undefined) return
+    this.#submit(life, { name: 'basic.cancel', args: { consumerTag: consumer.tag, noWait } })
+  }
+
+  /** Some of those that wait, of whatever channel, do not want to any more. */
+  #withdraw(picks: readonly number[]): void {
+    const waiting = [...this.#tokens].filter(({ settledBy }) => settledBy === undefined)
+    const tokens = new Set(
+      picks.map(pick => waiting[pick % waiting.length]).filter(token => token !== undefined),
+    )
+    this.pair.protocol.withdraw(tokens, ABORTED)
+    for (const { protocol } of this.#lives) protocol?.withdraw(tokens, ABORTED)
+    this.pair.settle()
+    this.#look()
+    // Once connection.close is sent all that waits has one end, which is near.
+    if (this.pair.protocol.state === 'closing') return
+    for (const { what, settledBy } of tokens) expect(settledBy, `${what}, withdrawn`).not.to.equal(undefined)
+  }
+
+  #awaitConfirms(life: Life | undefined): void {
+    if (life?.protocol?.confirming !== true) return
+    const awaited = [...this.#tokens].filter(
+      ({ channel, routingKey }) => channel === life && routingKey !== undefined,
+    )
+    const token: Token = { what: 'a wait for confirms', channel: life, awaited }
+    life.protocol.awaitConfirms(token)
+    this.#tokens.add(token)
+  }
+
+  #consume(life: Life | undefined, step: Extract<Step, { kind: 'consume' }>): void {
     if (life?.protocol === undefined) return
-    const consumer = { ended: false, channel: life }
+    const { noAck, noWait, prefetch } = step
+    const consumer = { ended: false, tag: '', channel: life }
     const token: Token = { what: 'basic.consume', channel: life }
     const command = {
       queue: 'q',
@@ -198,10 +282,11 @@ class Session {
       exclusive: false,
       arguments: {},
       noAck,
+      noWait,
       prefetch,
       consumer,
     }
-    life.protocol.consume(command, token, this.pair.now)
+    consumer.tag = life.protocol.consume(command, token, this.pair.now)
     life.consumers.push(consumer)
     this.#tokens.add(token)
   }
@@ -213,9 +298,11 @@ class Session {
     const body = Buffer.alloc(step.mandatory ? 0 : step.size)
     const publishing = { exchange: '', routingKey, mandatory: step.mandatory, properties: {}, body }
     const token: Token = { what: `publish ${routingKey}`, channel: life, routingKey }
-    life.protocol.publish(publishing, life.protocol.confirming ? token : undefined, this.pair.now)
+    const { confirming } = life.protocol
+    const asks = confirming || step.asks
+    const how = life.protocol.publish(publishing, asks ? token : undefined, this.pair.now, step.timeoutMs)
     life.published.push(routingKey)
-    if (life.protocol.confirming) this.#tokens.add(token)
+    if (confirming || (asks && how === 'queued')) this.#tokens.add(token)
   }
 
   #settle(life: Life | undefined, pick: number, settlement: Settlement): void {
@@ -255,7 +342,7 @@ class Session {
       case 'failed':
         this.#settled(event.token as Token, event)
         if (event.type === 'got' && event.delivery !== undefined) {
-          ;(event.token as Token).channel.deliveries.push(event.delivery)
+          ;(event.token as Token).channel?.deliveries.push(event.delivery)
         }
         return
       case 'confirmed':
@@ -290,10 +377,17 @@ class Session {
 
   #settled(token: Token, event: ProtocolEvent): void {
     expect(token.settledBy, `${token.what} was settled twice`).to.equal(undefined)
-    expect(token.channel.closed, `${token.what} was settled after its channel`).to.equal(false)
+    expect(token.channel?.closed ?? false, `${token.what} was settled after its channel`).to.equal(false)
     token.settledBy = event
     const { routingKey } = token
-    if (routingKey === undefined) return
+    const isAnswer =
+      event.type === 'replied' || (event.type === 'failed' && event.error instanceof PublishesFailedError)
+    if (isAnswer) {
+      for (const { what, settledBy } of token.awaited ?? []) {
+        expect(settledBy, `${what} outlives a wait for its confirm`).not.to.equal(undefined)
+      }
+    }
+    if (routingKey === undefined || event.type === 'replied') return
     const fate = this.broker.fates.get(routingKey)
     const hasArrived = this.broker.arrived.includes(routingKey)
     const error = event.type === 'failed' ? event.error : undefined
@@ -314,7 +408,9 @@ function methodOf(name: CallName, count: number): MethodOf<CallName> {
       return { name, args: { requeue: true } }
     case 'confirm.select':
       return { name, args: { noWait: false } }
+    case 'tx.select':
     case 'tx.commit':
+    case 'tx.rollback':
       return { name, args: {} }
     case 'basic.qos':
       return { name, args: { prefetchSize: 0, prefetchCount: count % 10, global: false } }
@@ -335,7 +431,14 @@ const callName = fc.constantFrom<CallName>(
   'basic.get',
   'basic.recover',
   'basic.qos',
+  'tx.select',
   'tx.commit',
+  'tx.rollback',
+)
+/** Mostly as long as usual. */
+const timeoutMs = fc.oneof(
+  { weight: 9, arbitrary: fc.constant(undefined) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 60_000 }) },
 )
 
 function stepOf<K extends Step['kind']>(...kinds: K[]): fc.Arbitrary<Step> {
@@ -344,13 +447,17 @@ function stepOf<K extends Step['kind']>(...kinds: K[]): fc.Arbitrary<Step> {
 
 const ordinary: readonly fc.WeightedArbitrary<Step>[] = [
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('open' as const), confirm: fc.boolean() }) },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('call' as const), pick, name: callName }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('call' as const), pick, name: callName, timeoutMs }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('consume' as const),
       pick,
       noAck: fc.boolean(),
+      noWait: fc.boolean(),
       prefetch: fc.option(fc.nat(100), { nil: undefined }),
     }),
   },
@@ -362,9 +469,21 @@ const ordinary: readonly fc.WeightedArbitrary<Step>[] = [
       size,
       mandatory: fc.boolean(),
       routed: fc.boolean(),
+      asks: fc.boolean(),
+      timeoutMs,
     }),
   },
   { weight: 8, arbitrary: fc.record({ kind: fc.constant('settle' as const), pick, settlement }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('cancel' as const), pick, noWait: fc.boolean() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('withdraw' as const),
+      picks: fc.array(pick, { minLength: 1, maxLength: 4 }),
+    }),
+  },
+  { weight: 2, arbitrary: stepOf('awaitConfirms') },
+  { weight: 1, arbitrary: fc.constant({ kind: 'updateSecret' as const }) },
   { weight: 1, arbitrary: stepOf('closeChannel', 'brokerCloses', 'brokerCancels') },
   { weight: 24, arbitrary: stepOf('work') },
   {
@@ -395,12 +514,14 @@ const step = fc.oneof(...ordinary)
 const prelude: readonly Step[] = [
   { kind: 'open', confirm: false },
   { kind: 'work', pick: 0 },
-  { kind: 'consume', pick: 0, noAck: false, prefetch: undefined },
+  { kind: 'consume', pick: 0, noAck: false, noWait: false, prefetch: undefined },
   { kind: 'work', pick: 0 },
   { kind: 'open', confirm: true },
   { kind: 'work', pick: 1 },
 ]
 const stepOrEnd = fc.oneof({ weight: 80, arbitrary: step }, { weight: 1, arbitrary: last })
+
+const numRuns = fc.readConfigureGlobal().numRuns ?? 400
 
 describe('a session of ConnectionProtocol', () => {
   it('settles everything once, breaks no rule of the broker and tells nothing after its end', () => {
@@ -410,7 +531,7 @@ describe('a session of ConnectionProtocol', () => {
         for (const next of [...prelude, ...steps]) session.take(next)
         session.end()
       }),
-      { numRuns: 400 },
+      { numRuns },
     )
-  }).timeout(60_000)
+  }).timeout(60_000 + numRuns * 20)
 })

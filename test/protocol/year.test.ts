@@ -32,6 +32,7 @@ class Life {
       prefetch: 10,
       noAck: false,
       exclusive: false,
+      noWait: false,
       arguments: {},
     }
     this.pair.run(() => this.#channel.consume({ ...command, consumer: {} }, {}, this.pair.now))

@@ -1,6 +1,7 @@
 // A ConnectionProtocol and the server's end of its wire, joined without a socket on a clock that the test moves. Octets
 // pass in whatever pieces the test wants; nothing happens by itself.
 
+import type { ConsumeCommand } from '../../../src/protocol/channel-commands.js'
 import type { ChannelProtocol } from '../../../src/protocol/channel-protocol.js'
 import { ConnectionProtocol, type ProtocolOptions } from '../../../src/protocol/connection-protocol.js'
 import type { ProtocolEvent } from '../../../src/protocol/events.js'
@@ -129,6 +130,26 @@ export class ProtocolPair {
     }
     this.run(() => channel.publish(publishing, token, this.now))
     return token
+  }
+
+  /** Starts a consumer, and returns the token that the answer will carry. */
+  consume(channel: ChannelProtocol, command: Partial<ConsumeCommand> = {}): object {
+    const token = {}
+    const flags = { noAck: false, exclusive: false, noWait: false }
+    const whole = { queue: 'q', consumerTag: 't', prefetch: undefined, ...flags, arguments: {}, consumer: {} }
+    this.run(() => channel.consume({ ...whole, ...command }, token, this.now))
+    return token
+  }
+
+  /** What was asked under these tokens is not wanted any more. */
+  withdraw(channel: ChannelProtocol, cause: Error, ...tokens: (object | undefined)[]): void {
+    this.run(() => channel.withdraw(new Set(tokens.filter(token => token !== undefined)), cause))
+  }
+
+  /** What was asked under the token has failed with, or undefined. */
+  errorOf(token: object | undefined): Error | undefined {
+    const event = this.settlementOf(token)
+    return event?.type === 'failed' ? event.error : undefined
   }
 
   /** The one event that has settled the token, or undefined. */

@@ -1,0 +1,124 @@
+// connection.update-secret (RabbitMQ): a new password or token for a connection that runs. One is outstanding at a time and
+// the rest wait, as with the calls of a channel. The server answers a secret that it refuses by closing the connection (530).
+
+import type { ChannelLimits } from './channel-link.js'
+import { CallTimeoutError, type Endpoint } from './errors.js'
+import type { ProtocolEvent } from './events.js'
+import { copyMethodFrame, encodeAhead, encodeMethodFrame } from './frame-writers.js'
+import type { MethodArgs } from './method-types.js'
+import type { Outbound } from './outbound.js'
+import { ReplyCode } from './reply-codes.js'
+import { Violation } from './violation.js'
+
+interface SecretUpdate {
+  readonly token: object
+  readonly frames: Buffer
+  readonly deadline: number
+  readonly timeoutMs: number
+}
+
+/** What the updates need of their connection. */
+export interface SecretUpdatesOwner {
+  readonly outbound: Outbound
+  readonly endpoint: Endpoint
+  readonly limits: ChannelLimits
+  emit(event: ProtocolEvent): void
+}
+
+const METHOD = 'connection.update-secret'
+
+export class SecretUpdates {
+  readonly #owner: SecretUpdatesOwner
+  /** The one whose reply is awaited; `told` once nobody waits for it any more. */
+  #outstanding: (SecretUpdate & { told: boolean }) | undefined
+  #queue: SecretUpdate[] = []
+
+  constructor(owner: SecretUpdatesOwner) {
+    this.#owner = owner
+  }
+
+  /** Neither one waits nor its reply. */
+  get isEmpty(): boolean {
+    return this.#outstanding === undefined && this.#queue.length === 0
+  }
+
+  get nextDeadline(): number {
+    const waiting = this.#queue.map(({ deadline }) => deadline)
+    if (this.#outstanding?.told === false) waiting.push(this.#outstanding.deadline)
+    return Math.min(Number.POSITIVE_INFINITY, ...waiting)
+  }
+
+  /** Throws an ArgumentError when an argument cannot be encoded. */
+  request(
+    args: MethodArgs<typeof METHOD>,
+    token: object,
+    now: number,
+    timeoutMs = this.#owner.limits.rpcTimeoutMs,
+  ): void {
+    const { outbound } = this.#owner
+    const frames = encodeAhead(encodeMethodFrame, 0, outbound.frameMax, { name: METHOD, args })
+    this.#queue.push({ token, frames, deadline: now + timeoutMs, timeoutMs })
+    this.#advance()
+  }
+
+  /** connection.update-secret-ok. */
+  takeReply(): void {
+    const answered = this.#outstanding
+    if (answered === undefined) {
+      throw new Violation(
+        ReplyCode.CommandInvalid,
+        `${METHOD}-ok answers nothing that was asked`,
+        `${METHOD}-ok`,
+      )
+    }
+    this.#outstanding = undefined
+    const { token, told } = answered
+    if (!told) this.#owner.emit({ type: 'replied', token, reply: undefined })
+    this.#advance()
+  }
+
+  expire(now: number): void {
+    this.#fail(
+      ({ deadline }) => deadline <= now,
+      ({ timeoutMs }) => {
+        const text = `${METHOD}: no reply within ${timeoutMs} ms`
+        return new CallTimeoutError(text, { ...this.#owner.endpoint, method: METHOD })
+      },
+    )
+  }
+
+  /** Nobody wants to wait any more under these tokens. One that has not left is taken back. */
+  withdraw(tokens: ReadonlySet<object>, cause: Error): void {
+    this.#fail(
+      ({ token }) => tokens.has(token),
+      () => cause,
+    )
+  }
+
+  /** The connection is ending. */
+  end(error: Error): void {
+    this.#fail(
+      () => true,
+      () => error,
+    )
+  }
+
+  #fail(isOver: (update: SecretUpdate) => boolean, errorOf: (update: SecretUpdate) => Error): void {
+    const over = this.#queue.filter(isOver)
+    this.#queue = this.#queue.filter(update => !over.includes(update))
+    if (this.#outstanding?.told === false && isOver(this.#outstanding)) {
+      this.#outstanding.told = true
+      over.unshift(this.#outstanding)
+    }
+    for (const update of over)
+      this.#owner.emit({ type: 'failed', token: update.token, error: errorOf(update) })
+  }
+
+  #advance(): void {
+    if (this.#outstanding !== undefined) return
+    const next = this.#queue.shift()
+    if (next === undefined) return
+    this.#outstanding = { ...next, told: false }
+    this.#owner.outbound.append(0, copyMethodFrame, next.frames)
+  }
+}
