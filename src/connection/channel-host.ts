@@ -1,13 +1,17 @@
 // What a channel and its consumers see of the connection that hosts them.
 
 import type { Endpoint } from '../protocol/index.js'
+import type { Clock } from './clock.js'
 import type { PublishGate } from './publish-gate.js'
 import type { ReceiveBudget } from './receive-budget.js'
 
 export interface ChannelHost {
   readonly endpoint: Endpoint
+  readonly clock: Clock
   readonly publishGate: PublishGate
   readonly receiveBudget: ReceiveBudget
+  /** Milliseconds. */
+  readonly closeTimeout: number
   now(): number
   /** Octets accepted for sending so far, over all channels. */
   appended(): number

@@ -1,61 +1,34 @@
-// What can be said about the operations of a channel: options, results and the checks of both. Names are AMQP's; defaults
-// are RabbitMQ's recommendations where the specification's would lose messages (durable, persistent).
+// Options of the methods of a channel that move messages: publish, consume, get; and their checks. Names are AMQP's.
+// Those of declarations stand beside their methods (exchange-methods, queue-methods).
 
-import {
-  ArgumentError,
-  type FieldTable,
-  isPropertyName,
-  kindOf,
-  type PublishProperties,
-} from '../protocol/index.js'
-import { isBoolean, isFunction, isInteger, isObject, isOneOf, isString } from './arguments.js'
+import type { FieldTable, PublishProperties } from '../protocol/index.js'
+import { type Checks, isBoolean, isFunction, isInteger, isOneOf, isShortstr, isTable } from './arguments.js'
+import { CALL_CHECKS, type CallOptions, NO_WAIT_CHECKS, type NoWaitOptions } from './call-options.js'
+import { CONSUME_ARGUMENTS, type ConsumeArguments } from './consume-arguments.js'
 import type { Delivery } from './delivery.js'
+import { checksOf } from './typed-arguments.js'
 
-export interface ExchangeDeclareOptions {
-  /** Survives a restart of the broker. Default true. */
-  durable?: boolean | undefined
-  /** Deleted when its last binding goes. Default false. */
-  autoDelete?: boolean | undefined
-  /** Takes messages from other exchanges only. Default false. */
-  internal?: boolean | undefined
-  arguments?: FieldTable | undefined
-}
-
-export interface QueueDeclareOptions {
-  /** Survives a restart of the broker. Default true, and false when the server names the queue. */
-  durable?: boolean | undefined
-  /** For this connection only, and gone with it. Default false, and true when the server names the queue. */
-  exclusive?: boolean | undefined
-  /** Deleted when its last consumer goes. Default false. */
-  autoDelete?: boolean | undefined
-  /** `x-queue-type`, `x-message-ttl`, … Numbers must be whole: RabbitMQ refuses (406) doubles here. */
-  arguments?: FieldTable | undefined
-}
-
-/** What queue.declare-ok tells. */
-export interface QueueDeclared {
-  /** The name, the server's choice when it was declared without one. */
-  readonly queue: string
-  readonly messageCount: number
-  readonly consumerCount: number
-}
-
-export interface QueueDeleteOptions {
-  /** Only when it has no consumers; otherwise the channel is closed (406). Default false. */
-  ifUnused?: boolean | undefined
-  /** Only when it is empty; otherwise the channel is closed (406). Default false. */
-  ifEmpty?: boolean | undefined
-}
-
-export interface PublishOptions extends PublishProperties {
+/** Options of `publish`, content properties among them. */
+export interface PublishOptions extends PublishProperties, CallOptions {
   /** The broker sends the message back when no queue takes it; on a confirm channel its publish rejects then. Default false. */
   mandatory?: boolean | undefined
+  /**
+   * Gives the publish up: it rejects with an {@link UnconfirmedError} whose `cause` is the signal's reason. A message that
+   * has not been sent by then (`outcome` `'not-sent'`) never is. Any number of publishes may share a signal.
+   */
+  signal?: AbortSignal | undefined
+  /**
+   * Milliseconds for the confirm, instead of the connection's `confirmTimeout`. On a plain channel, where nothing is
+   * confirmed: for the room that an awaited publish waits for. Default there: no limit.
+   */
+  timeout?: number | undefined
 }
 
 /** What is done with a delivery whose handler failed. */
 export type FailureAction = 'requeue-once' | 'reject' | 'requeue' | 'leave'
 
-export interface ConsumeOptions {
+/** Options of `consume`. `signal`, `timeout` and `noWait` are about its start alone. */
+export interface ConsumeOptions extends NoWaitOptions, ConsumeArguments {
   /** Deliveries that may be unsettled at a time, 0 for no limit. Default: the channel's last `prefetch()`, else 100. */
   prefetch?: number | undefined
   /** The broker considers messages settled when it has sent them: fast, and lost when they do not arrive. Default false. */
@@ -64,7 +37,7 @@ export interface ConsumeOptions {
   exclusive?: boolean | undefined
   /** Its name on this channel. Default: one is made. */
   consumerTag?: string | undefined
-  /** `x-priority`, `x-stream-offset`, … */
+  /** Arguments that no option stands for. */
   arguments?: FieldTable | undefined
   /** Handlers that run at a time. Default, and at most: the prefetch. */
   concurrency?: number | undefined
@@ -80,42 +53,50 @@ export interface ConsumeOptions {
 /** A function that works on one delivery. */
 export type DeliveryHandler = (delivery: Delivery) => unknown
 
-export interface GetOptions {
+/** Options of `get`. */
+export interface GetOptions extends CallOptions {
   /** The broker considers the message settled when it has sent it. Default false. */
   noAck?: boolean | undefined
+}
+
+/** Options of `prefetch`. */
+export interface PrefetchOptions extends CallOptions {
+  /**
+   * One limit for all consumers of the channel together, beside the limit of each. RabbitMQ 4.3 and later answer yes and treat
+   * it as false; with quorum queues and streams it ends the connection (540). Default false.
+   */
+  global?: boolean | undefined
 }
 
 /** What can be published. Octets are not copied before they are sent: leave them alone until the promise settles. */
 export type Body = string | Uint8Array
 
-export const EXCHANGE_DECLARE_CHECKS = {
-  durable: isBoolean,
-  autoDelete: isBoolean,
-  internal: isBoolean,
-  arguments: isObject,
-}
-export const QUEUE_DECLARE_CHECKS = {
-  durable: isBoolean,
-  exclusive: isBoolean,
-  autoDelete: isBoolean,
-  arguments: isObject,
-}
-export const QUEUE_DELETE_CHECKS = { ifUnused: isBoolean, ifEmpty: isBoolean }
-export const GET_CHECKS = { noAck: isBoolean }
 const isPrefetch = isInteger(0, 65_535)
 const isFailureAction = isOneOf('requeue-once', 'reject', 'requeue', 'leave')
+
+/** Of those that are no content properties: these are checked when they are encoded. */
+export const PUBLISH_CHECKS = { ...CALL_CHECKS, mandatory: isBoolean } satisfies Checks<
+  Omit<PublishOptions, keyof PublishProperties>
+>
+
 export const CONSUME_CHECKS = {
+  ...NO_WAIT_CHECKS,
+  ...checksOf(CONSUME_ARGUMENTS),
   prefetch: isPrefetch,
   noAck: isBoolean,
   exclusive: isBoolean,
-  consumerTag: isString,
-  arguments: isObject,
+  consumerTag: isShortstr,
+  arguments: isTable,
   concurrency: isInteger(1, Number.MAX_SAFE_INTEGER),
   autoSettle: isBoolean,
   onError: (value: unknown, path: string) => {
     if (typeof value !== 'function') isFailureAction(value, path)
   },
-}
+} satisfies Checks<ConsumeOptions>
+
+export const GET_CHECKS = { ...CALL_CHECKS, noAck: isBoolean } satisfies Checks<GetOptions>
+
+export const PREFETCH_CHECKS = { ...CALL_CHECKS, global: isBoolean } satisfies Checks<PrefetchOptions>
 
 /** What an `onError` function answered. */
 export function checkFailureAction(action: unknown): void {
@@ -128,26 +109,4 @@ export function checkPrefetch(count: number): void {
 
 export function checkHandler(handler: unknown): void {
   isFunction(handler, 'handler')
-}
-
-/** The octets of a body. */
-export function octetsOf(body: Body): Buffer {
-  if (typeof body === 'string') return Buffer.from(body)
-  if (Buffer.isBuffer(body)) return body
-  if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-  throw new ArgumentError('body', `must be a string, a Buffer or a Uint8Array, not ${kindOf(body)}`)
-}
-
-const PERSISTENT: PublishProperties = Object.freeze({ deliveryMode: 2 })
-
-/** The content properties of a publish: persistent unless it says otherwise. */
-export function propertiesOf(options: PublishOptions | undefined): PublishProperties {
-  if (options === undefined) return PERSISTENT
-  isObject(options, 'options')
-  for (const name in options) {
-    if (name !== 'mandatory' && !isPropertyName(name))
-      throw new ArgumentError(`options.${name}`, 'is unknown')
-  }
-  if (options.mandatory !== undefined) isBoolean(options.mandatory, 'options.mandatory')
-  return options.deliveryMode === undefined ? { ...options, deliveryMode: 2 } : options
 }

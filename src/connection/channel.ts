@@ -1,74 +1,90 @@
-// The object users hold for a channel: a façade over one life of it in the protocol layer. Methods are named after AMQP's
-// and do three things: check what was passed in, hand a command down, and return a promise that its answer settles.
+// The object users hold for a channel: a façade over one life of it in the protocol layer. Methods are named after AMQP's,
+// and none does anything itself: what was passed in becomes a checked command in the files of its class (exchange-methods,
+// queue-methods, basic-methods), and Calls, Publisher and ConsumerStarter hand it down and return a promise of the answer.
 
 import {
   ArgumentError,
-  type CallName,
   ChannelClosedError,
   type ChannelProtocol,
   type CloseReason,
   type FieldTable,
-  type Method,
-  type MethodOf,
+  type IncomingDelivery,
   type ProtocolEvent,
   type ReturnedMessage,
 } from '../protocol/index.js'
-import { Announcer } from './announcer.js'
+import { AbortWatch, type Wait } from './abort-watch.js'
+import { Announcer, warnOfThrow } from './announcer.js'
 import { checkOptions } from './arguments.js'
+import * as basic from './basic-methods.js'
+import type { AnsweredOptions, CallOptions, NoWaitOptions, Unanswered } from './call-options.js'
+import { Calls } from './calls.js'
+import { ChannelConsumers } from './channel-consumers.js'
 import type { ChannelHost } from './channel-host.js'
-import {
-  type Body,
-  CONSUME_CHECKS,
-  type ConsumeOptions,
-  checkHandler,
-  checkPrefetch,
-  type DeliveryHandler,
-  EXCHANGE_DECLARE_CHECKS,
-  type ExchangeDeclareOptions,
-  GET_CHECKS,
-  type GetOptions,
-  octetsOf,
-  type PublishOptions,
-  propertiesOf,
-  QUEUE_DECLARE_CHECKS,
-  QUEUE_DELETE_CHECKS,
-  type QueueDeclared,
-  type QueueDeclareOptions,
-  type QueueDeleteOptions,
+import type {
+  Body,
+  ConsumeOptions,
+  DeliveryHandler,
+  GetOptions,
+  PrefetchOptions,
+  PublishOptions,
 } from './channel-options.js'
-import { Consumer, type ConsumerHost } from './consumer.js'
+import { type CancelOptions, CHANNEL_CLOSE_CHECKS, type ChannelCloseOptions } from './close-options.js'
+import { Consumer } from './consumer.js'
+import { ConsumerStarter } from './consumer-starter.js'
 import { Deferred, handled } from './deferred.js'
 import { Delivery } from './delivery.js'
-import { PendingCall, PendingGet } from './pending-call.js'
+import type { ExchangeDeclareOptions, ExchangeDeleteOptions } from './exchange-methods.js'
+import * as exchanges from './exchange-methods.js'
+import { GracefulClose } from './graceful-close.js'
+import { nothing, PendingCall } from './pending-call.js'
+import { LimitedPublish, Publisher } from './publisher.js'
+import type { QueueDeclared, QueueDeclareOptions, QueueDeleteOptions } from './queue-methods.js'
+import * as queues from './queue-methods.js'
 
 /** Events of a channel. None needs a listener. */
 export interface ChannelEvents {
   /** A message came back that belongs to no publish that waits for its confirm: always so on a plain channel. */
   returned: [message: ReturnedMessage]
-  /** A consumer's handler threw or rejected; what was done about the delivery is the consumer's `onError`. */
+  /**
+   * A consumer's handler threw or rejected; what was done about the delivery is the consumer's `onError`. While nobody listens,
+   * the first on a channel is a process warning.
+   */
   handlerError: [error: unknown, delivery: Delivery]
 }
 
 /** What a channel is doing. */
 export type ChannelState = 'open' | 'closing' | 'closed'
 
-const DEFAULT_PREFETCH = 100
-
 /** An open channel, made by `connection.openChannel()`. */
 export class Channel extends Announcer<ChannelEvents> {
   readonly #host: ChannelHost
   readonly #life: ChannelProtocol
   readonly #closed = new Deferred<CloseReason>()
-  #prefetch = DEFAULT_PREFETCH
-  readonly #consumers = new Set<Consumer>()
-  /** Shared by the publishes of a plain channel that had to wait. */
-  #drained: Deferred<void> | undefined
+  readonly #consumers = new ChannelConsumers()
+  readonly #graceful: GracefulClose
+  readonly #aborts: AbortWatch
+  readonly #calls: Calls
+  readonly #publisher: Publisher
+  readonly #starter: ConsumerStarter
+  #hasWarned = false
 
   /** @internal */
   constructor(host: ChannelHost, begin: (owner: object) => ChannelProtocol) {
     super()
     this.#host = host
     this.#life = begin(this)
+    this.#graceful = this.#createGracefulClose()
+    this.#aborts = new AbortWatch((tokens, cause) => this.#withdraw(tokens, cause))
+    this.#calls = new Calls(this.#life, host, this.#aborts)
+    this.#publisher = new Publisher(this.#life, host, this.#aborts)
+    this.#starter = new ConsumerStarter({
+      life: this.#life,
+      host,
+      aborts: this.#aborts,
+      calls: this.#calls,
+      consumers: this.#consumers,
+      noteHandlerError: (error, delivery) => this.#noteHandlerError(error, delivery),
+    })
   }
 
   /** Resolves once, when the channel has ended, with the reason; its connection's if that ended it. Never rejects. */
@@ -83,7 +99,7 @@ export class Channel extends Announcer<ChannelEvents> {
 
   get state(): ChannelState {
     if (this.#life.reason !== undefined) return 'closed'
-    return this.#life.state === 'open' ? 'open' : 'closing'
+    return this.#life.state === 'open' && !this.#consumers.areRetired ? 'open' : 'closing'
   }
 
   /**
@@ -91,63 +107,126 @@ export class Channel extends Announcer<ChannelEvents> {
    * Declaring it again with other properties closes the channel (406).
    */
   exchangeDeclare(exchange: string, type: string, options: ExchangeDeclareOptions = {}): Promise<void> {
-    return this.#call(() => {
-      checkOptions(options, EXCHANGE_DECLARE_CHECKS, 'options')
-      const { durable = true, autoDelete = false, internal = false } = options
-      const flags = { passive: false, durable, autoDelete, internal, noWait: false }
-      return {
-        name: 'exchange.declare',
-        args: { exchange, type, ...flags, arguments: options.arguments ?? {} },
-      }
-    }, nothing)
+    return this.#calls.make(options, () => exchanges.exchangeDeclare(exchange, type, options), nothing)
+  }
+
+  /** Deletes an exchange (AMQP 0-9-1, 1.6.2.3). Deleting none is no error. */
+  exchangeDelete(exchange: string, options: ExchangeDeleteOptions = {}): Promise<void> {
+    return this.#calls.make(options, () => exchanges.exchangeDelete(exchange, options), nothing)
+  }
+
+  /** Binds an exchange to another (RabbitMQ's exchange.bind): messages go from the source to the destination. */
+  exchangeBind(
+    destination: string,
+    source: string,
+    routingKey = '',
+    args: FieldTable = {},
+    options: NoWaitOptions = {},
+  ): Promise<void> {
+    const method = () => exchanges.exchangeBind(destination, source, routingKey, args, options)
+    return this.#calls.make(options, method, nothing)
+  }
+
+  /** Takes a binding between exchanges away (RabbitMQ's exchange.unbind). Taking none away is no error. */
+  exchangeUnbind(
+    destination: string,
+    source: string,
+    routingKey = '',
+    args: FieldTable = {},
+    options: NoWaitOptions = {},
+  ): Promise<void> {
+    const method = () => exchanges.exchangeUnbind(destination, source, routingKey, args, options)
+    return this.#calls.make(options, method, nothing)
   }
 
   /**
    * Declares a queue (AMQP 0-9-1, 1.7.2.1). Without a name the server makes one, and the queue is exclusive and not
    * durable. Declaring it again with other properties closes the channel (406).
    */
-  queueDeclare(queue = '', options: QueueDeclareOptions = {}): Promise<QueueDeclared> {
-    return this.#call(() => {
-      checkOptions(options, QUEUE_DECLARE_CHECKS, 'options')
-      const named = queue !== ''
-      const { durable = named, exclusive = !named, autoDelete = false } = options
-      const flags = { passive: false, durable, exclusive, autoDelete, noWait: false }
-      return { name: 'queue.declare', args: { queue, ...flags, arguments: options.arguments ?? {} } }
-    }, declared)
+  queueDeclare(queue?: string, options?: QueueDeclareOptions): Promise<QueueDeclared>
+  queueDeclare(queue: string, options: Unanswered<QueueDeclareOptions>): Promise<undefined>
+  queueDeclare(
+    queue = '',
+    options: QueueDeclareOptions | Unanswered<QueueDeclareOptions> = {},
+  ): Promise<QueueDeclared | undefined> {
+    return this.#calls.make(options, () => queues.queueDeclare(queue, options), queues.declared)
   }
 
   /** Binds a queue to an exchange (AMQP 0-9-1, 1.7.2.3). */
-  queueBind(queue: string, exchange: string, routingKey = '', args: FieldTable = {}): Promise<void> {
-    return this.#call(
-      () => ({ name: 'queue.bind', args: { queue, exchange, routingKey, noWait: false, arguments: args } }),
-      nothing,
-    )
+  queueBind(
+    queue: string,
+    exchange: string,
+    routingKey = '',
+    args: FieldTable = {},
+    options: NoWaitOptions = {},
+  ): Promise<void> {
+    const method = () => queues.queueBind(queue, exchange, routingKey, args, options)
+    return this.#calls.make(options, method, nothing)
+  }
+
+  /** Takes a binding away (AMQP 0-9-1, 1.7.2.5), the only method of its kind without a no-wait form. Taking none away is no error. */
+  queueUnbind(
+    queue: string,
+    exchange: string,
+    routingKey = '',
+    args: FieldTable = {},
+    options: CallOptions = {},
+  ): Promise<void> {
+    const method = () => queues.queueUnbind(queue, exchange, routingKey, args, options)
+    return this.#calls.make(options, method, nothing)
+  }
+
+  /** Removes the messages of a queue that wait to be delivered (AMQP 0-9-1, 1.7.2.7). Resolves with their number. */
+  queuePurge(queue: string, options?: AnsweredOptions): Promise<number>
+  queuePurge(queue: string, options: Unanswered<AnsweredOptions>): Promise<undefined>
+  queuePurge(
+    queue: string,
+    options: AnsweredOptions | Unanswered<AnsweredOptions> = {},
+  ): Promise<number | undefined> {
+    return this.#calls.make(options, () => queues.queuePurge(queue, options), queues.messageCount)
   }
 
   /** Deletes a queue (AMQP 0-9-1, 1.7.2.9). Resolves with the number of messages that were in it; deleting none is no error. */
-  queueDelete(queue: string, options: QueueDeleteOptions = {}): Promise<number> {
-    return this.#call(() => {
-      checkOptions(options, QUEUE_DELETE_CHECKS, 'options')
-      const { ifUnused = false, ifEmpty = false } = options
-      return { name: 'queue.delete', args: { queue, ifUnused, ifEmpty, noWait: false } }
-    }, messageCount)
+  queueDelete(queue: string, options?: QueueDeleteOptions): Promise<number>
+  queueDelete(queue: string, options: Unanswered<QueueDeleteOptions>): Promise<undefined>
+  queueDelete(
+    queue: string,
+    options: QueueDeleteOptions | Unanswered<QueueDeleteOptions> = {},
+  ): Promise<number | undefined> {
+    return this.#calls.make(options, () => queues.queueDelete(queue, options), queues.messageCount)
   }
 
   /**
    * How many deliveries each consumer started from now on may have unsettled, 0 for no limit (AMQP 0-9-1, 1.8.3.1, in
-   * RabbitMQ's meaning). Consumers that run keep theirs.
+   * RabbitMQ's meaning). Consumers that run keep theirs. With `global` it is another limit, for all of them together.
    */
-  prefetch(count: number): Promise<void> {
-    return this.#call(() => {
-      checkPrefetch(count)
-      this.#prefetch = count
-      return { name: 'basic.qos', args: { prefetchSize: 0, prefetchCount: count, global: false } }
-    }, nothing)
+  prefetch(count: number, options: PrefetchOptions = {}): Promise<void> {
+    const method = () => {
+      const qos = basic.basicQos(count, options)
+      if (!qos.args.global) this.#starter.prefetch = count
+      return qos
+    }
+    return this.#calls.make(options, method, nothing)
   }
 
   /** Asks the broker to confirm what is published on this channel from now on (RabbitMQ). There is no way back. */
-  confirmSelect(): Promise<void> {
-    return this.#call(() => ({ name: 'confirm.select', args: { noWait: false } }), nothing)
+  confirmSelect(options: NoWaitOptions = {}): Promise<void> {
+    return this.#calls.make(options, () => basic.confirmSelect(options), nothing)
+  }
+
+  /** Puts the channel into transactions (AMQP 0-9-1, 1.9.2.1): publishes and settlements take effect when committed. */
+  txSelect(options: CallOptions = {}): Promise<void> {
+    return this.#calls.make(options, () => basic.transactionMethod('tx.select', options), nothing)
+  }
+
+  /** Commits what was published and settled since the last commit or rollback (AMQP 0-9-1, 1.9.2.3). */
+  txCommit(options: CallOptions = {}): Promise<void> {
+    return this.#calls.make(options, () => basic.transactionMethod('tx.commit', options), nothing)
+  }
+
+  /** Drops what was published since then, and makes the deliveries settled since then settleable again (AMQP 0-9-1, 1.9.2.5). */
+  txRollback(options: CallOptions = {}): Promise<void> {
+    return this.#calls.make(options, () => basic.transactionMethod('tx.rollback', options), nothing)
   }
 
   /**
@@ -159,29 +238,15 @@ export class Channel extends Announcer<ChannelEvents> {
    * `maxBuffered` it rejects with a {@link BackpressureError}, on a channel that is closed with a {@link ChannelClosedError}.
    */
   publish(exchange: string, routingKey: string, body: Body, options?: PublishOptions): Promise<void> {
-    const token = this.#life.confirming ? new Deferred<void>() : undefined
-    try {
-      const octets = octetsOf(body)
-      const properties = propertiesOf(options)
-      const publishing = {
-        exchange,
-        routingKey,
-        mandatory: options?.mandatory === true,
-        properties,
-        body: octets,
-      }
-      const before = this.#host.appended()
-      const sent = this.#life.publish(publishing, token, this.#host.now())
-      this.#host.flush()
-      if (token !== undefined) return token.promise
-      if (sent === 'sent') return this.#host.publishGate.pass(this.#host.appended() - before)
-      this.#drained ??= new Deferred()
-      return this.#drained.promise
-    } catch (error) {
-      const failed = token ?? new Deferred<void>()
-      failed.reject(error as Error)
-      return failed.promise
-    }
+    return this.#publisher.publish(exchange, routingKey, body, options)
+  }
+
+  /**
+   * Resolves when all that was published before is confirmed (RabbitMQ). Rejects with a {@link PublishesFailedError} when some
+   * of it was not, since the last such wait; with an {@link ArgumentError} when the channel is not in confirm mode.
+   */
+  waitForConfirms(options: CallOptions = {}): Promise<void> {
+    return this.#publisher.waitForConfirms(options)
   }
 
   /**
@@ -195,57 +260,29 @@ export class Channel extends Announcer<ChannelEvents> {
     optionsOrHandler: ConsumeOptions | DeliveryHandler = {},
     handler?: DeliveryHandler,
   ): Promise<Consumer> {
-    const [options, handle] =
-      typeof optionsOrHandler === 'function' ? [{}, optionsOrHandler] : [optionsOrHandler, handler]
-    return handled(async () => {
-      checkOptions(options, CONSUME_CHECKS, 'options')
-      if (handle !== undefined) checkHandler(handle)
-      const { noAck = false, exclusive = false, consumerTag = '', prefetch = this.#prefetch } = options
-      if (this.#life.hasConsumer(consumerTag))
-        throw new ArgumentError('options.consumerTag', 'is in use on this channel')
-      const started = new PendingCall<void>(() => undefined)
-      const command = { queue, consumerTag, noAck, exclusive, arguments: options.arguments ?? {} }
-      const consumer = new Consumer(this.#consumerHost(), { ...options, noAck, prefetch }, handle, owner =>
-        this.#life.consume(
-          { ...command, prefetch: noAck ? undefined : prefetch, consumer: owner },
-          started,
-          this.#host.now(),
-        ),
-      )
-      this.#host.flush()
-      this.#consumers.add(consumer)
-      try {
-        await started.promise
-      } catch (error) {
-        consumer.stopCounting()
-        this.#consumers.delete(consumer)
-        throw error
-      }
-      void consumer.closed.then(() => this.#consumers.delete(consumer))
-      return consumer
-    })
+    if (typeof optionsOrHandler === 'function') return this.consume(queue, {}, optionsOrHandler)
+    return handled(() => this.#starter.start(queue, optionsOrHandler, handler))
   }
 
   /** Cancels a consumer of this channel, as `consumer.cancel()` does. Resolves when it has ended. */
-  cancel(consumer: Consumer): Promise<CloseReason> {
+  cancel(consumer: Consumer, options?: CancelOptions): Promise<CloseReason> {
     return handled(async () => {
       if (!(consumer instanceof Consumer)) throw new ArgumentError('consumer', 'must be a Consumer')
-      return consumer.cancel()
+      return consumer.cancel(options)
     })
   }
 
   /** Fetches one message (AMQP 0-9-1, 1.8.3.10); undefined when the queue is empty. Consuming is cheaper. */
   get(queue: string, options: GetOptions = {}): Promise<Delivery | undefined> {
-    const token = new PendingGet(incoming => new Delivery(incoming, this.#host.flush))
-    return this.#send(token, () => {
-      checkOptions(options, GET_CHECKS, 'options')
-      return { name: 'basic.get', args: { queue, noAck: options.noAck ?? false } }
-    })
+    const call = new PendingCall((incoming: IncomingDelivery | undefined) =>
+      incoming === undefined ? undefined : new Delivery(incoming, this.#host.flush),
+    )
+    return this.#calls.makeAs(call, options, () => basic.basicGet(queue, options))
   }
 
   /** Acknowledges, like `delivery.ack()`. It takes the delivery: a tag alone does not say which life it belongs to. */
   ack(delivery: Delivery, options?: { multiple?: boolean | undefined }): boolean {
-    return expectDelivery(delivery).ack(options)
+    return basic.expectDelivery(delivery).ack(options)
   }
 
   /** Refuses, like `delivery.nack()`. */
@@ -253,18 +290,47 @@ export class Channel extends Announcer<ChannelEvents> {
     delivery: Delivery,
     options?: { requeue?: boolean | undefined; multiple?: boolean | undefined },
   ): boolean {
-    return expectDelivery(delivery).nack(options)
+    return basic.expectDelivery(delivery).nack(options)
+  }
+
+  /** Refuses, like `delivery.reject()`. */
+  reject(delivery: Delivery, options?: { requeue?: boolean | undefined }): boolean {
+    return basic.expectDelivery(delivery).reject(options)
   }
 
   /**
-   * Closes the channel (AMQP 0-9-1, 1.5.2.5) after what was published before is sent and confirmed. Settles within
-   * `closeTimeout`; what was given up then is said in the reason. Safe to call any number of times.
+   * Sends all deliveries of this channel that are not settled back to their queues (AMQP 0-9-1, 1.8.3.16, with requeue). They
+   * are delivered again, to this channel or another; settling one of them here sends nothing. Not where a stream is read: RabbitMQ
+   * ends the connection then (541).
    */
-  close(): Promise<CloseReason> {
-    this.#life.close(this.#host.now())
-    for (const consumer of this.#consumers) consumer.stopCounting()
-    this.#host.flush()
-    return this.#closed.promise
+  recover(options: CallOptions = {}): Promise<void> {
+    return this.#calls.make(
+      options,
+      () => basic.basicRecover(options),
+      () => this.#consumers.takeBack(),
+    )
+  }
+
+  /**
+   * Closes the channel (AMQP 0-9-1, 1.5.2.5). While handlers run its consumers are cancelled first and the handlers waited
+   * for: until they are done they may publish, call and settle as before, and only `consume()` is refused. Then it closes when
+   * all that was issued before is sent, answered and confirmed.
+   *
+   * Settles within `timeout`, of which handlers have at most four fifths. What was given up is said in the reason: handlers that
+   * still run, and whose deliveries go back to their queues, and publishes that are not confirmed. Safe to call any number
+   * of times.
+   *
+   * A handler may call and await it, and is not waited for itself (see {@link Consumer.cancel}); but when this resolves, the
+   * channel is gone: a delivery that the handler has not settled by then goes back to its queue. Settle it before.
+   */
+  close(options: ChannelCloseOptions = {}): Promise<CloseReason> {
+    return handled(async () => {
+      checkOptions(options, CHANNEL_CLOSE_CHECKS, 'options')
+      const { timeout = this.#host.closeTimeout } = options
+      if (this.#graceful.isDraining || this.#consumers.areBusy) this.#graceful.drain(timeout)
+      else this.#graceful.close(timeout)
+      return this.#closed.promise
+    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -275,61 +341,60 @@ export class Channel extends Announcer<ChannelEvents> {
   receive(event: Extract<ProtocolEvent, { type: 'drained' | 'returned' | 'channelClosed' }>): void {
     switch (event.type) {
       case 'drained':
-        this.#drained?.resolve()
-        this.#drained = undefined
-        return
+        return this.#publisher.noteDrained()
       case 'returned':
         return this.announce('returned', event.message)
       case 'channelClosed':
-        this.#drained?.reject(new ChannelClosedError(event.reason, this.number, this.#host.endpoint))
-        this.#drained = undefined
-        return this.#closed.resolve(event.reason)
+        this.#publisher.end(new ChannelClosedError(event.reason, this.number, this.#host.endpoint))
+        this.#consumers.lose()
+        return this.#closed.resolve(this.#graceful.explain(event.reason, `channel ${this.number}`))
     }
   }
 
-  /** Sends a call; `read` makes the result out of the reply. */
-  #call<T>(method: () => MethodOf<CallName>, read: (reply: Method | undefined) => T): Promise<T> {
-    return this.#send(new PendingCall(read), method)
+  /** @internal What it sees of its connection. */
+  get host(): ChannelHost {
+    return this.#host
   }
 
-  #send<T>(token: Deferred<T>, method: () => MethodOf<CallName>): Promise<T> {
-    try {
-      this.#life.call(method(), token, this.#host.now())
-      this.#host.flush()
-    } catch (error) {
-      token.reject(error as Error)
+  /** @internal Its consumers that are not done. */
+  get consumers(): ChannelConsumers {
+    return this.#consumers
+  }
+
+  /** @internal The wait for that call ends when the signal fires. */
+  watch(signal: AbortSignal | undefined, call: Wait): void {
+    this.#aborts.watch(signal, call)
+  }
+
+  /** With nobody listening the first failure becomes a process warning: a message may be lost by it. */
+  #noteHandlerError(error: unknown, delivery: Delivery): void {
+    if (this.listenerCount('handlerError') === 0 && !this.#hasWarned) {
+      this.#hasWarned = true
+      warnOfThrow("a consumer's handler (nobody listens to 'handlerError')", error)
     }
-    return token.promise
+    this.announce('handlerError', error, delivery)
   }
 
-  #consumerHost(): ConsumerHost {
-    const { endpoint, receiveBudget, flush } = this.#host
-    return {
+  #withdraw(tokens: ReadonlySet<object>, cause: Error): void {
+    this.#life.withdraw(tokens, cause)
+    const details = { ...this.#host.endpoint, cause }
+    for (const token of tokens) if (token instanceof LimitedPublish) token.giveUp(cause.message, details)
+    this.#host.flush()
+  }
+
+  #createGracefulClose(): GracefulClose {
+    const { clock, endpoint } = this.#host
+    return new GracefulClose({
+      clock,
       endpoint,
-      receiveBudget,
-      flush,
-      sendCancel: consumerTag =>
-        this.#call(() => ({ name: 'basic.cancel', args: { consumerTag, noWait: false } }), nothing),
-      noteHandlerError: (error, delivery) => this.announce('handlerError', error, delivery),
-    }
+      now: () => this.#host.now(),
+      consumers: () => this.#consumers,
+      retireConsumers: () => this.#consumers.retire(),
+      close: timeoutMs => {
+        this.#life.close(this.#host.now(), timeoutMs)
+        this.#consumers.stop()
+        this.#host.flush()
+      },
+    })
   }
-}
-
-function expectDelivery(delivery: Delivery): Delivery {
-  if (delivery instanceof Delivery) return delivery
-  throw new ArgumentError(
-    'delivery',
-    'must be a Delivery: a delivery tag alone does not say which channel life it belongs to',
-  )
-}
-
-function nothing(): void {}
-
-function declared(reply: Method | undefined): QueueDeclared {
-  const { queue, messageCount, consumerCount } = (reply as MethodOf<'queue.declare-ok'>).args
-  return { queue, messageCount, consumerCount }
-}
-
-function messageCount(reply: Method | undefined): number {
-  return (reply as MethodOf<'queue.delete-ok'>).args.messageCount
 }

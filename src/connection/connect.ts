@@ -1,7 +1,7 @@
 // connect(): the first call of every program. Tries the addresses it is given, each once, and ends with a connection or
 // with an error that says what did not work.
 
-import { ArgumentError, ConnectError, failsEverywhere } from '../protocol/index.js'
+import { ArgumentError, ConnectError, failsEverywhere, kindOf } from '../protocol/index.js'
 import { Connection } from './connection.js'
 import { handled } from './deferred.js'
 import { Link } from './link.js'
@@ -43,6 +43,8 @@ function candidates(
 ): Settings[] {
   if (typeof target === 'string') return [settle(options, parseUri(target))]
   if (!isArray(target)) {
+    if (typeof target !== 'object' || target === null)
+      throw new ArgumentError('uri', `must be a string, a list of them, or options, not ${kindOf(target)}`)
     checkConnectOptions(target)
     return [settle(options, target)]
   }

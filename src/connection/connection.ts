@@ -5,19 +5,27 @@ import {
   type CloseReason,
   ConnectionClosedError,
   type FieldTable,
+  type IncomingDelivery,
   type ProtocolEvent,
 } from '../protocol/index.js'
+import { AbortWatch, expectNotAborted } from './abort-watch.js'
 import { Announcer } from './announcer.js'
-import { checkOptions, isBoolean, isInteger } from './arguments.js'
+import { type Checks, checkOptions, isBoolean, isInteger, isSecret } from './arguments.js'
+import { CALL_CHECKS, type CallOptions } from './call-options.js'
 import { Channel } from './channel.js'
+import { CLOSE_CHECKS, type CloseOptions } from './close-options.js'
 import type { Consumer } from './consumer.js'
 import { Deferred, handled } from './deferred.js'
+import { GracefulClose } from './graceful-close.js'
 import type { Link } from './link.js'
 import type { Settings } from './options.js'
-import { PendingCall, type PendingGet } from './pending-call.js'
+import { type ChannelSource, checkExchange, checkQueue } from './passive-checks.js'
+import { nothing, PendingCall } from './pending-call.js'
 import { PublishGate } from './publish-gate.js'
+import type { QueueDeclared } from './queue-methods.js'
 import { ReceiveBudget } from './receive-budget.js'
 import type { ConnectionStats } from './stats.js'
+import { leftOf } from './wait-limit.js'
 
 /** What a connection is doing. `recovering` is reserved for connections that reconnect. */
 export type ConnectionState = 'open' | 'recovering' | 'closing' | 'closed'
@@ -31,15 +39,19 @@ export interface ConnectionEvents {
   stalled: [lagMs: number]
 }
 
-/** Options of {@link Connection.openChannel}. */
-export interface ChannelOptions {
+/** Options of {@link Connection.openChannel}. `timeout` covers all of it. */
+export interface ChannelOptions extends CallOptions {
   /** Publishes are confirmed by the broker (RabbitMQ's confirm.select). Default false. */
   confirm?: boolean | undefined
   /** Publishes that may be unconfirmed at a time; more wait. Default 1000. */
   maxUnconfirmed?: number | undefined
 }
 
-const CHANNEL_OPTION_CHECKS = { confirm: isBoolean, maxUnconfirmed: isInteger(1, Number.MAX_SAFE_INTEGER) }
+const CHANNEL_OPTION_CHECKS = {
+  ...CALL_CHECKS,
+  confirm: isBoolean,
+  maxUnconfirmed: isInteger(1, Number.MAX_SAFE_INTEGER),
+} satisfies Checks<ChannelOptions>
 
 /** An open connection, made by `connect()`. */
 export class Connection extends Announcer<ConnectionEvents> {
@@ -47,15 +59,23 @@ export class Connection extends Announcer<ConnectionEvents> {
   readonly #closed = new Deferred<CloseReason>()
   readonly #publishGate: PublishGate
   readonly #receiveBudget: ReceiveBudget
-  readonly #connectionName: string | undefined
+  readonly #settings: Settings
+  readonly #channels = new Set<Channel>()
+  readonly #graceful: GracefulClose
+  readonly #aborts: AbortWatch
 
   /** @internal */
   constructor(link: Link, settings: Settings) {
     super()
     this.#link = link
-    this.#connectionName = settings.connectionName
+    this.#settings = settings
     this.#publishGate = new PublishGate(() => link.driver.protocol.unsent < settings.highWaterMark)
     this.#receiveBudget = new ReceiveBudget(settings.maxReceiveBuffered, link.driver)
+    this.#graceful = this.#createGracefulClose()
+    this.#aborts = new AbortWatch((tokens, cause) => {
+      link.driver.protocol.withdraw(tokens, cause)
+      link.driver.flush()
+    })
     link.attach(event => this.#receive(event))
     link.driver.onRoom = () => this.#publishGate.noteRoom()
   }
@@ -70,8 +90,8 @@ export class Connection extends Announcer<ConnectionEvents> {
 
   get state(): ConnectionState {
     const { state } = this.#link.driver.protocol
-    if (state === 'open' || state === 'closed') return state
-    return 'closing'
+    if (state === 'closed') return state
+    return state === 'open' && !this.#graceful.isDraining ? 'open' : 'closing'
   }
 
   /** Why the broker takes no publishes at the moment; undefined when it does. */
@@ -101,7 +121,7 @@ export class Connection extends Announcer<ConnectionEvents> {
 
   /** The `connectionName` option. */
   get name(): string | undefined {
-    return this.#connectionName
+    return this.#settings.connectionName
   }
 
   get stats(): ConnectionStats {
@@ -124,22 +144,31 @@ export class Connection extends Announcer<ConnectionEvents> {
     return handled(async () => {
       checkOptions(options, CHANNEL_OPTION_CHECKS, 'options')
       const { driver, endpoint } = this.#link
+      if (this.#graceful.isDraining)
+        throw new ConnectionClosedError({ by: 'client', text: 'it is closing' }, endpoint)
       const host = {
         endpoint,
         publishGate: this.#publishGate,
         receiveBudget: this.#receiveBudget,
+        clock: this.#settings.clock,
+        closeTimeout: this.#settings.closeTimeout,
         now: () => driver.now(),
         appended: () => driver.protocol.appended,
         flush: () => driver.flush(),
       }
-      const opened = new PendingCall<void>(() => undefined)
+      const { confirm = false, maxUnconfirmed = 1000, signal, timeout } = options
+      expectNotAborted(signal)
+      const opened = new PendingCall<void>(nothing)
+      const begunAt = driver.now()
       const channel = new Channel(host, owner =>
-        driver.protocol.openChannel(owner, options.maxUnconfirmed ?? 1000, opened, driver.now()),
+        driver.protocol.openChannel(owner, maxUnconfirmed, opened, begunAt, timeout),
       )
+      this.#channels.add(channel)
       driver.flush()
+      channel.watch(signal, opened)
       try {
         await opened.promise
-        if (options.confirm === true) await channel.confirmSelect()
+        if (confirm) await channel.confirmSelect({ signal, timeout: leftOf(timeout, driver.now() - begunAt) })
       } catch (error) {
         // Nobody else could: while the broker blocks, a call that is given up does not end its channel.
         channel.close()
@@ -147,6 +176,40 @@ export class Connection extends Announcer<ConnectionEvents> {
       }
       return channel
     })
+  }
+
+  /**
+   * Asks for a queue, without the risk that a question has on a channel in use: it is asked on a channel of its own, which
+   * goes again (AMQP 0-9-1, 1.7.2.1, passive). Resolves with what a declaration tells, and with undefined when there is no such
+   * queue. Rejects with a {@link ChannelClosedError} when the broker does not say (403, 405: somebody else's exclusive queue).
+   */
+  checkQueue(queue: string, options: CallOptions = {}): Promise<QueueDeclared | undefined> {
+    return handled(() => checkQueue(this.#channelSource, queue, options))
+  }
+
+  /** Asks whether there is an exchange, as {@link checkQueue} does (AMQP 0-9-1, 1.6.2.1, passive). */
+  checkExchange(exchange: string, options: CallOptions = {}): Promise<boolean> {
+    return handled(() => checkExchange(this.#channelSource, exchange, options))
+  }
+
+  /**
+   * Gives the broker a new secret for this connection, a password or token, before the old one expires (RabbitMQ's
+   * connection.update-secret). `reason` is for its log. A secret that it refuses ends the connection (530).
+   */
+  updateSecret(secret: string | Uint8Array, reason = '', options: CallOptions = {}): Promise<void> {
+    const call = new PendingCall<void>(nothing)
+    try {
+      isSecret(secret, 'secret')
+      checkOptions(options, CALL_CHECKS, 'options')
+      expectNotAborted(options.signal)
+      const { driver } = this.#link
+      driver.protocol.updateSecret(Buffer.from(secret), reason, call, driver.now(), options.timeout)
+      driver.flush()
+      this.#aborts.watch(options.signal, call)
+    } catch (error) {
+      call.reject(error as Error)
+    }
+    return call.promise
   }
 
   /** Sends a heartbeat now; the timer sends them anyway. Returns false once the connection is closed. */
@@ -158,25 +221,62 @@ export class Connection extends Announcer<ConnectionEvents> {
 
   /**
    * Closes (AMQP 0-9-1, 1.4.2.7): what was published before goes out, outstanding confirms are waited for, then
-   * connection.close is sent. Settles within `closeTimeout` whatever the broker does; what was given up then is said in the
-   * reason. Safe to call in any state and any number of times.
+   * connection.close is sent.
+   *
+   * With `drain` all consumers are cancelled before that, what they have not started goes back, and the handlers that run are
+   * waited for. Until they are done they may publish, call and settle as before; new channels and consumers are refused. A later
+   * call without `drain` ends that wait at once. A handler may call and await it, and is not waited for itself, but its own
+   * delivery goes back unless it settles it before (see {@link Channel.close}).
+   *
+   * Settles within `timeout` whatever the broker does, of which handlers have at most four fifths; what was given up is said in
+   * the reason. Safe to call in any state and any number of times; the time of the first call counts.
    */
-  close(): Promise<CloseReason> {
-    const { driver } = this.#link
-    driver.protocol.close(driver.now())
-    this.#receiveBudget.lift()
-    driver.flush()
-    return this.#closed.promise
+  close(options: CloseOptions = {}): Promise<CloseReason> {
+    return handled(async () => {
+      checkOptions(options, CLOSE_CHECKS, 'options')
+      const { drain = false, timeout = this.#settings.closeTimeout } = options
+      if (drain) this.#graceful.drain(timeout)
+      else this.#graceful.close(timeout)
+      return this.#closed.promise
+    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
 
+  get #channelSource(): ChannelSource {
+    return { now: () => this.#link.driver.now(), openChannel: options => this.openChannel(options) }
+  }
+
+  #createGracefulClose(): GracefulClose {
+    const { driver, endpoint } = this.#link
+    return new GracefulClose({
+      clock: this.#settings.clock,
+      endpoint,
+      now: () => driver.now(),
+      consumers: () => [...this.#channels].flatMap(channel => [...channel.consumers]),
+      retireConsumers: () => {
+        for (const channel of this.#channels) channel.consumers.retire()
+      },
+      close: timeoutMs => {
+        driver.protocol.close(driver.now(), timeoutMs)
+        this.#receiveBudget.lift()
+        driver.flush()
+      },
+    })
+  }
+
   #end(reason: CloseReason): void {
     const lost = reason.error !== undefined
     this.#publishGate.end(lost ? new ConnectionClosedError(reason, this.#link.endpoint) : undefined)
-    this.#closed.resolve(reason)
+    this.#closed.resolve(this.#told(reason))
+  }
+
+  /** The reason of an end, with what was given up if it is the connection's own end. */
+  #told(reason: CloseReason): CloseReason {
+    if (reason !== this.#link.driver.protocol.reason) return reason
+    return this.#graceful.explain(reason, 'connection')
   }
 
   #receive(event: ProtocolEvent): void {
@@ -184,7 +284,7 @@ export class Connection extends Announcer<ConnectionEvents> {
       case 'replied':
         return (event.token as PendingCall<unknown>).answer(event.reply)
       case 'got':
-        return (event.token as PendingGet<unknown>).answer(event.delivery)
+        return (event.token as PendingCall<unknown, IncomingDelivery | undefined>).answer(event.delivery)
       case 'failed':
         return (event.token as Deferred<unknown>).reject(event.error)
       case 'confirmed':
@@ -193,10 +293,12 @@ export class Connection extends Announcer<ConnectionEvents> {
       case 'delivered':
         return (event.consumer as Consumer).receive(event.delivery)
       case 'consumerEnded':
-        return (event.consumer as Consumer).end(event.reason)
+        return (event.consumer as Consumer).end(this.#told(event.reason))
+      case 'channelClosed':
+        this.#channels.delete(event.channel as Channel)
+        return (event.channel as Channel).receive({ ...event, reason: this.#told(event.reason) })
       case 'drained':
       case 'returned':
-      case 'channelClosed':
         return (event.channel as Channel).receive(event)
       case 'blocked':
         return this.announce('blocked', event.reason)

@@ -1,5 +1,6 @@
 // The object users hold for a consumer: deliveries go to its handler, or wait here for its iterator. What was not started
-// when it ends goes back to the broker, unless the broker has it back already, or never wants it back (noAck).
+// when it ends goes back to the broker, unless the broker has it back already, or never wants it back (noAck). It goes back
+// when the broker has cancelled, so that what is on its way until then is not lost either. Handlers that run outlive it.
 
 import {
   ArgumentError,
@@ -8,13 +9,20 @@ import {
   type Endpoint,
   type IncomingDelivery,
 } from '../protocol/index.js'
+import { expectNotAborted, unlessAborted } from './abort-watch.js'
+import { checkOptions } from './arguments.js'
 import type { ConsumeOptions, DeliveryHandler } from './channel-options.js'
-import { Deferred } from './deferred.js'
+import type { Clock } from './clock.js'
+import { CANCEL_CHECKS, type CancelOptions } from './close-options.js'
+import { ConsumerEnding } from './consumer-ending.js'
+import { Deferred, handled } from './deferred.js'
 import { Delivery } from './delivery.js'
 import { Fifo } from './fifo.js'
 import { HandlerPool } from './handler-pool.js'
 import type { ReceiveBudget } from './receive-budget.js'
 
+/** RabbitMQ's pseudo-queue of the replies to what a channel asked. */
+const DIRECT_REPLY_TO = 'amq.rabbitmq.reply-to'
 /** Octets that a delivery occupies besides its content, about: messages without a body must not be without a limit. */
 const DELIVERY_OVERHEAD = 256
 
@@ -22,9 +30,14 @@ const DELIVERY_OVERHEAD = 256
 export interface ConsumerHost {
   readonly endpoint: Endpoint
   readonly receiveBudget: ReceiveBudget
+  readonly clock: Clock
+  /** Milliseconds. */
+  readonly closeTimeout: number
   flush(): void
-  sendCancel(consumerTag: string): Promise<void>
+  sendCancel(consumerTag: string, noWait: boolean): Promise<void>
   noteHandlerError(error: unknown, delivery: Delivery): void
+  /** The consumer has ended, and its handlers are done. */
+  release(consumer: ConsumerEnding): void
 }
 
 /** A running consumer, made by `channel.consume()`. Iterate over it once, or give a handler. */
@@ -39,16 +52,16 @@ export class Consumer implements AsyncIterable<Delivery> {
   /** Calls of `next` that wait, oldest first; never while something is in the inbox. */
   #waiting: Deferred<IteratorResult<Delivery, undefined>>[] = []
   #iterated = false
+  #begun = false
   /** Whether what comes counts in the receive budget: with acknowledgements and a prefetch that is the limit. */
   #counts: boolean
   #budgeted = 0
-  #cancelling = false
-  #reason: CloseReason | undefined
+  readonly #ending: ConsumerEnding
 
   /** @internal */
   constructor(
     host: ConsumerHost,
-    options: ConsumeOptions & { noAck: boolean; prefetch: number },
+    options: ConsumeOptions & { queue: string; noAck: boolean; prefetch: number },
     handler: DeliveryHandler | undefined,
     begin: (owner: object) => string,
   ) {
@@ -56,6 +69,7 @@ export class Consumer implements AsyncIterable<Delivery> {
     this.#noAck = options.noAck
     this.#counts = options.noAck || options.prefetch === 0
     if (handler !== undefined) this.#pool = this.#createPool(options, handler)
+    this.#ending = this.#createEnding(options.queue)
     this.consumerTag = begin(this)
   }
 
@@ -68,18 +82,22 @@ export class Consumer implements AsyncIterable<Delivery> {
   }
 
   /**
-   * Cancels the consumer (AMQP 0-9-1, 1.8.3.5). Nothing new is started; what has not been started goes back to its queue.
-   * Handlers that run go on and may still settle. Resolves when the consumer has ended.
+   * Cancels the consumer (AMQP 0-9-1, 1.8.3.5). Nothing new is started; what has not been started goes back to its queue. Then
+   * waits for the handlers that run, and for what they settle to be accepted for sending. Resolves with the reason that
+   * {@link closed} has. When the `timeout` ends the wait, the reason says how many handlers still ran (`text`, and `error`, a
+   * {@link CloseTimeoutError}); they go on and may still settle.
+   *
+   * A handler may call and await it: it is not waited for itself, and acknowledged as usual when it is done. That holds
+   * also after awaits, but not for a call from a callback that nobody awaits, a timer's for instance.
    */
-  cancel(): Promise<CloseReason> {
-    if (!this.#cancelling) {
-      this.#cancelling = true
-      // If it fails, so has the channel, and the consumer ends with it.
-      if (this.#reason === undefined) this.#host.sendCancel(this.consumerTag)
-      this.stopCounting()
-      if (this.#reason !== undefined) this.#handBack()
-    }
-    return this.#closed.promise
+  cancel(options: CancelOptions = {}): Promise<CloseReason> {
+    return handled(async () => {
+      checkOptions(options, CANCEL_CHECKS, 'options')
+      const { timeout = this.#host.closeTimeout, noWait = false, signal } = options
+      expectNotAborted(signal)
+      this.#ending.cancel(noWait)
+      return unlessAborted(signal, this.#ending.finish(timeout, `cancel of consumer ${this.consumerTag}`))
+    })
   }
 
   /**
@@ -111,28 +129,33 @@ export class Consumer implements AsyncIterable<Delivery> {
     const delivery = new Delivery(incoming, this.#host.flush)
     const next = this.#isHandingBack ? undefined : this.#waiting.shift()
     if (next !== undefined) next.resolve({ done: false, value: delivery })
-    else if (this.#pool?.hasRoom === true && !this.#isHandingBack) this.#pool.run(delivery)
+    else if (this.#begun && this.#pool?.hasRoom === true && !this.#isHandingBack) this.#pool.run(delivery)
     else this.#keep(delivery)
   }
 
-  /** @internal Little more is to come, and reading must go on, or the server's answer to the end would never be read. */
-  stopCounting(): void {
-    this.#counts = false
-    this.#discount(this.#budgeted)
+  /** @internal From here on its handler is called: whoever started the consumer has it by now. */
+  begin(): void {
+    this.#begun = true
+    this.#work()
   }
 
   /** @internal */
   end(reason: CloseReason): void {
-    this.#reason = reason
-    this.stopCounting()
+    this.#stopCounting()
     // Of a channel that is gone, the broker has these back; of one that lives, they are still to be worked on.
     for (const delivery of this.#inbox.drain()) {
       if (delivery.state !== 'stale') this.#inbox.push(delivery)
     }
     // Not before: until the broker has cancelled, it would deliver what comes back to this very consumer again.
-    if (this.#cancelling) this.#handBack()
-    for (const next of this.#waiting.splice(0)) this.#finish(next, reason)
+    if (this.#ending.isStopping) this.#handBack()
+    for (const next of this.#waiting.splice(0)) this.#finishIteration(next, reason)
     this.#closed.resolve(reason)
+    this.#ending.end(reason)
+  }
+
+  /** @internal How it ends, for whoever closes. */
+  get ending(): ConsumerEnding {
+    return this.#ending
   }
 
   #createPool(options: ConsumeOptions & { prefetch: number }, handler: DeliveryHandler): HandlerPool {
@@ -142,7 +165,27 @@ export class Consumer implements AsyncIterable<Delivery> {
       autoSettle: options.autoSettle ?? true,
       onError: options.onError ?? 'requeue-once',
     }
-    return new HandlerPool(handler, policy, this.#host.noteHandlerError, () => this.#work())
+    return new HandlerPool(handler, policy, this.#host.noteHandlerError, runner => {
+      this.#work()
+      this.#ending.noteProgress(runner)
+    })
+  }
+
+  #createEnding(queue: string): ConsumerEnding {
+    const { clock, endpoint, sendCancel, release } = this.#host
+    return new ConsumerEnding({
+      clock,
+      endpoint,
+      pool: this.#pool,
+      bringsReplies: queue === DIRECT_REPLY_TO,
+      sendCancel: noWait => void sendCancel(this.consumerTag, noWait),
+      onStop: () => {
+        this.#stopCounting()
+        if (this.#ending.reason !== undefined) this.#handBack()
+      },
+      onTakenBack: () => this.#drop(),
+      onDone: release,
+    })
   }
 
   #work(): void {
@@ -156,15 +199,22 @@ export class Consumer implements AsyncIterable<Delivery> {
   #pull(): Promise<IteratorResult<Delivery, undefined>> {
     const result = new Deferred<IteratorResult<Delivery, undefined>>()
     const delivery = this.#take()
+    const { reason } = this.#ending
     if (delivery !== undefined) result.resolve({ done: false, value: delivery })
-    else if (this.#reason !== undefined) this.#finish(result, this.#reason)
+    else if (reason !== undefined) this.#finishIteration(result, reason)
     else this.#waiting.push(result)
     return result.promise
   }
 
-  #finish(result: Deferred<IteratorResult<Delivery, undefined>>, reason: CloseReason): void {
+  #finishIteration(result: Deferred<IteratorResult<Delivery, undefined>>, reason: CloseReason): void {
     if (reason.by === 'client') result.resolve({ done: true, value: undefined })
     else result.reject(new ConsumerClosedError(reason, this.consumerTag, this.#host.endpoint))
+  }
+
+  /** Little more is to come, and reading must go on, or the server's answer to the end would never be read. */
+  #stopCounting(): void {
+    this.#counts = false
+    this.#discount(this.#budgeted)
   }
 
   #keep(delivery: Delivery): void {
@@ -187,14 +237,21 @@ export class Consumer implements AsyncIterable<Delivery> {
     if (octets > 0) this.#host.receiveBudget.remove(octets)
   }
 
+  /** The broker has everything back that was not settled, and delivers it again. */
+  #drop(): void {
+    if (this.#noAck) return
+    this.#inbox.drain()
+    this.#discount(this.#budgeted)
+  }
+
   /** Whether what has not been begun is to go back. Without acknowledgements nothing can. */
   get #isHandingBack(): boolean {
-    return this.#cancelling && !this.#noAck
+    return this.#ending.isStopping && !this.#noAck
   }
 
   /** Not begun and not wanted any more: the broker gives it to somebody else. */
   #handBack(): void {
     if (this.#noAck) return
-    for (const delivery of this.#inbox.drain()) delivery.nack({ requeue: true })
+    for (const delivery of this.#inbox.drain()) delivery.giveBack()
   }
 }

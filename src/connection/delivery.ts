@@ -36,6 +36,11 @@ export class Delivery {
     return body.length + propertyOctets.length
   }
 
+  /** @internal It comes from a stream, and can be acknowledged only. */
+  get isFromStream(): boolean {
+    return this.#incoming.content.isFromStream
+  }
+
   /** The exchange it was published to. */
   get exchange(): string {
     return this.#incoming.exchange
@@ -99,6 +104,12 @@ export class Delivery {
   reject(options?: { requeue?: boolean | undefined }): boolean {
     if (options !== undefined) checkOptions(options, REJECT_CHECKS, 'options')
     return this.#settle({ kind: 'reject', requeue: options?.requeue ?? false })
+  }
+
+  /** @internal Nobody wants it any more: somebody else may have it. */
+  giveBack(): void {
+    this.#incoming.life.giveBack(this.#incoming)
+    this.#flush()
   }
 
   toJSON(): Record<string, unknown> {

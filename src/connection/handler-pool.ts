@@ -4,6 +4,7 @@
 import { warnOfThrow } from './announcer.js'
 import { checkFailureAction, type DeliveryHandler, type FailureAction } from './channel-options.js'
 import type { Delivery } from './delivery.js'
+import { nameRunner } from './handler-caller.js'
 
 export interface HandlerPolicy {
   readonly concurrency: number
@@ -11,53 +12,91 @@ export interface HandlerPolicy {
   readonly onError: FailureAction | ((error: unknown, delivery: Delivery) => FailureAction)
 }
 
+/** Runs one handler at a time. They are kept and used again, as each has a name of its own by which its handler is found. */
+interface Runner {
+  readonly name: string
+  readonly run: (delivery: Delivery) => Promise<void>
+  busy: boolean
+}
+
 export class HandlerPool {
   readonly #handler: DeliveryHandler
   readonly #policy: HandlerPolicy
   readonly #noteError: (error: unknown, delivery: Delivery) => void
-  readonly #noteIdle: () => void
-  #running = 0
+  readonly #noteEnd: (runner: string) => void
+  /** By name. */
+  readonly #runners = new Map<string, Runner>()
+  readonly #idle: Runner[] = []
 
   constructor(
     handler: DeliveryHandler,
     policy: HandlerPolicy,
     noteError: (error: unknown, delivery: Delivery) => void,
-    noteIdle: () => void,
+    noteEnd: (runner: string) => void,
   ) {
     this.#handler = handler
     this.#policy = policy
     this.#noteError = noteError
-    this.#noteIdle = noteIdle
+    this.#noteEnd = noteEnd
   }
 
   /** Whether another handler may start. */
   get hasRoom(): boolean {
-    return this.#running < this.#policy.concurrency
+    return this.#idle.length > 0 || this.#runners.size < this.#policy.concurrency
+  }
+
+  /** Handlers that run, those of the excused runners left out. */
+  running(excused: ReadonlySet<string>): number {
+    let running = this.#runners.size - this.#idle.length
+    for (const name of excused) if (this.#runners.get(name)?.busy === true) running--
+    return running
   }
 
   run(delivery: Delivery): void {
-    this.#running++
-    void this.#work(delivery)
+    const runner = this.#idle.pop() ?? this.#addRunner()
+    runner.busy = true
+    void runner.run(delivery)
   }
 
-  async #work(delivery: Delivery): Promise<void> {
-    try {
-      await this.#handler(delivery)
-      if (this.#policy.autoSettle) delivery.ack()
-    } catch (error) {
-      this.#fail(error, delivery)
-    } finally {
-      this.#running--
-      this.#noteIdle()
+  #addRunner(): Runner {
+    const run = async (delivery: Delivery): Promise<void> => {
+      try {
+        await this.#handler(delivery)
+        if (this.#policy.autoSettle) delivery.ack()
+      } catch (error) {
+        this.#fail(error, delivery)
+      } finally {
+        this.#release(runner)
+      }
     }
+    const runner: Runner = { name: nameRunner(run), run, busy: false }
+    this.#runners.set(runner.name, runner)
+    return runner
+  }
+
+  #release(runner: Runner): void {
+    runner.busy = false
+    this.#idle.push(runner)
+    this.#noteEnd(runner.name)
   }
 
   #fail(error: unknown, delivery: Delivery): void {
     const action = this.#policy.autoSettle ? this.#actionFor(error, delivery) : 'leave'
-    if (action === 'requeue') delivery.nack({ requeue: true })
-    else if (action === 'reject') delivery.nack({ requeue: false })
-    else if (action === 'requeue-once') delivery.nack({ requeue: !delivery.redelivered })
+    if (action !== 'leave') this.#settle(delivery, action)
     this.#noteError(error, delivery)
+  }
+
+  /**
+   * By reject: since RabbitMQ 4.3 only that counts towards a delivery limit. A stream has no way to take a message back, and gives
+   * no more after a prefetch of unsettled ones.
+   */
+  #settle(delivery: Delivery, action: Exclude<FailureAction, 'leave'>): void {
+    if (delivery.state !== 'unsettled') return
+    if (delivery.isFromStream) delivery.ack()
+    else
+      delivery.reject({
+        requeue: action === 'requeue' || (action === 'requeue-once' && !delivery.redelivered),
+      })
   }
 
   #actionFor(error: unknown, delivery: Delivery): FailureAction {

@@ -1,22 +1,29 @@
 // What the public door re-exports.
 
+export type { AnsweredOptions, CallOptions, NoWaitOptions, Unanswered } from './call-options.js'
 export { Channel, type ChannelEvents, type ChannelState } from './channel.js'
 export type {
   Body,
   ConsumeOptions,
   DeliveryHandler,
-  ExchangeDeclareOptions,
   FailureAction,
   GetOptions,
+  PrefetchOptions,
   PublishOptions,
-  QueueDeclared,
-  QueueDeclareOptions,
-  QueueDeleteOptions,
 } from './channel-options.js'
 export type { Clock, Timer } from './clock.js'
+export type { CancelOptions, ChannelCloseOptions, CloseOptions } from './close-options.js'
 export { connect } from './connect.js'
 export { type ChannelOptions, Connection, type ConnectionEvents, type ConnectionState } from './connection.js'
+export type { ConsumeArguments, StreamOffset } from './consume-arguments.js'
 export { Consumer } from './consumer.js'
 export { Delivery } from './delivery.js'
+export type { ExchangeArguments, ExchangeDeclareOptions, ExchangeDeleteOptions } from './exchange-methods.js'
+export type { Interval } from './interval.js'
 export type { ConnectOptions, SocketOptions } from './options.js'
+export type { QueueArguments, QueueType } from './queue-arguments.js'
+export type { QueueDeclared, QueueDeclareOptions, QueueDeleteOptions } from './queue-methods.js'
+export { openRpcClient, RpcClient, type RpcClientOptions, type RpcRequestOptions } from './rpc-client.js'
+export type { RpcReply } from './rpc-reply.js'
+export { type RpcHandler, type RpcResult, type RpcServerOptions, serveRpc } from './rpc-server.js'
 export type { ConnectionStats } from './stats.js'

@@ -1,32 +1,22 @@
 // Whoever waits for the answer to a call: the token that goes down with the command and comes back with the event.
 
-import type { IncomingDelivery, Method } from '../protocol/index.js'
+import type { Method } from '../protocol/index.js'
 import { Deferred } from './deferred.js'
 
-/** A call that waits for its reply method. */
-export class PendingCall<T> extends Deferred<T> {
-  readonly #read: (reply: Method | undefined) => T
+/** `A` is what answers: a reply method or nothing, and for basic.get a message or the word that there is none. */
+export class PendingCall<T, A = Method | undefined> extends Deferred<T> {
+  readonly #read: (answer: A) => T
 
-  constructor(read: (reply: Method | undefined) => T) {
+  /** @param read makes the result out of the answer */
+  constructor(read: (answer: A) => T) {
     super()
     this.#read = read
   }
 
-  answer(reply: Method | undefined): void {
-    this.resolve(this.#read(reply))
+  answer(answer: A): void {
+    this.resolve(this.#read(answer))
   }
 }
 
-/** A basic.get that waits for a message, or for the word that there is none. */
-export class PendingGet<T> extends Deferred<T | undefined> {
-  readonly #read: (delivery: IncomingDelivery) => T
-
-  constructor(read: (delivery: IncomingDelivery) => T) {
-    super()
-    this.#read = read
-  }
-
-  answer(delivery: IncomingDelivery | undefined): void {
-    this.resolve(delivery === undefined ? undefined : this.#read(delivery))
-  }
-}
+/** An answer that says no more than that it came. */
+export function nothing(): void {}

@@ -29,6 +29,19 @@ export class PublishGate {
     return this.#waiting.promise
   }
 
+  /** Like {@link pass}, for a publish that does not share its wait and settles with it. True when it passes at once. */
+  passAlone(octets: number, publish: Deferred<void>): boolean {
+    const passed = this.pass(octets)
+    if (passed === PASSED) publish.resolve()
+    else {
+      passed.then(
+        () => publish.resolve(),
+        (error: Error) => publish.reject(error),
+      )
+    }
+    return passed === PASSED
+  }
+
   /** There may be room again. */
   noteRoom(): void {
     if (this.#waiting !== undefined && this.#turn === undefined && this.#hasRoom()) {

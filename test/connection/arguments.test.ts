@@ -6,7 +6,12 @@ import {
   isInteger,
   isObject,
   isOneOf,
+  isSecret,
+  isShortstr,
+  isSignal,
   isString,
+  isTable,
+  isTimeout,
 } from '../../src/connection/arguments.js'
 import { ArgumentError } from '../../src/index.js'
 import { thrownBy } from '../support/rejection.js'
@@ -26,12 +31,19 @@ describe('checks of arguments', () => {
     bigint: 3n,
     symbol: Symbol(SECRET),
     instance: new Map([[SECRET, SECRET]]),
+    octets: Buffer.from(SECRET),
+    signal: new AbortController().signal,
   }
   const accepted: [name: string, check: typeof isString, kinds: string[]][] = [
     ['isString', isString, ['string']],
     ['isBoolean', isBoolean, ['boolean']],
     ['isFunction', isFunction, ['function']],
-    ['isObject', isObject, ['object', 'instance']],
+    ['isObject', isObject, ['object', 'instance', 'octets', 'signal']],
+    ['isTable', isTable, ['object']],
+    ['isShortstr', isShortstr, ['string']],
+    ['isSecret', isSecret, ['string', 'octets']],
+    ['isSignal', isSignal, ['signal']],
+    ['isTimeout', isTimeout, ['number']],
     ['isInteger', isInteger(0, 9), ['number']],
     ['isOneOf', isOneOf('requeue', 3), ['number']],
   ]
@@ -55,6 +67,23 @@ describe('checks of arguments', () => {
     for (const value of [1, 5, 2.5, -0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
       expect(() => check(value, 'n')).to.throw(ArgumentError, 'n must be a whole number from 2 to 4')
     }
+  })
+
+  it('isTimeout takes what a timer of Node takes', () => {
+    for (const value of [1, 2 ** 31 - 1]) isTimeout(value, 'n')
+    for (const value of [0, -1, 0.5, 2 ** 31]) expect(() => isTimeout(value, 'n')).to.throw(ArgumentError)
+  })
+
+  it('isShortstr takes 255 octets, and isTable names the place of what cannot be sent', () => {
+    isShortstr('x'.repeat(255), 'name')
+    expect(() => isShortstr('π'.repeat(128), 'name')).to.throw(
+      ArgumentError,
+      /^name must be at most 255 octets/,
+    )
+    expect(() => isTable({ a: [{ b: Number.NaN }] }, 'args')).to.throw(
+      ArgumentError,
+      /^args\.a\[0\]\.b must be/,
+    )
   })
 
   it('isOneOf says what there is to choose from', () => {

@@ -5,6 +5,7 @@ import { rejectionOf } from '../support/rejection.js'
 
 const SECRET = 'hunter2'
 const LONG = 'x'.repeat(256)
+const NAN = { arguments: { x: Number.NaN } }
 
 function cyclic(): Record<string, never> {
   const table: Record<string, unknown> = { deep: [] }
@@ -61,27 +62,27 @@ describe('arguments of channel methods that cannot be sent', () => {
     ['options that are no object', 'options', SECRET],
     ['options that are null', 'options', null],
     ['mandatory that is no boolean', 'options.mandatory', { mandatory: 1 }],
-    ['a priority that is no octet', 'priority', { priority: 256 }],
-    ['a delivery mode that is no octet', 'deliveryMode', { deliveryMode: '2' }],
-    ['a message id that is too long', 'messageId', { messageId: LONG }],
-    ['a correlation id that is a number', 'correlationId', { correlationId: 5 }],
-    ['an expiration that is no number', 'expiration', { expiration: 'soon' }],
-    ['a negative expiration', 'expiration', { expiration: -1 }],
-    ['a fractional expiration', 'expiration', { expiration: 1.5 }],
-    ['a timestamp that is no date', 'timestamp', { timestamp: new Date(Number.NaN) }],
-    ['a timestamp that is no whole number', 'timestamp', { timestamp: 1.5 }],
-    ['headers that are an array', 'headers', { headers: [1] }],
-    ['a header that is NaN', 'headers.load', { headers: { load: Number.NaN } }],
+    ['a priority that is no octet', 'options.priority', { priority: 256 }],
+    ['a delivery mode that is no octet', 'options.deliveryMode', { deliveryMode: '2' }],
+    ['a message id that is too long', 'options.messageId', { messageId: LONG }],
+    ['a correlation id that is a number', 'options.correlationId', { correlationId: 5 }],
+    ['an expiration that is no number', 'options.expiration', { expiration: 'soon' }],
+    ['a negative expiration', 'options.expiration', { expiration: -1 }],
+    ['a fractional expiration', 'options.expiration', { expiration: 1.5 }],
+    ['a timestamp that is no date', 'options.timestamp', { timestamp: new Date(Number.NaN) }],
+    ['a timestamp that is no whole number', 'options.timestamp', { timestamp: 1.5 }],
+    ['headers that are an array', 'options.headers', { headers: [1] }],
+    ['a header that is NaN', 'options.headers.load', { headers: { load: Number.NaN } }],
     [
       'a header that is infinite',
-      'headers.a.b[2]',
+      'options.headers.a.b[2]',
       { headers: { a: { b: [1, 2, Number.NEGATIVE_INFINITY] } } },
     ],
-    ['a header that is a function', 'headers.secret', { headers: { secret: () => SECRET } }],
-    ['a header that is a symbol', 'headers.s', { headers: { s: Symbol(SECRET) } }],
-    ['a header that is beyond 64 bits', 'headers.big', { headers: { big: 2n ** 63n } }],
-    ['a header that is an instance of a class', 'headers.map', { headers: { map: new Map() } }],
-    ['a header whose name is too long', `headers["${'x'.repeat(64)}…"]`, { headers: { [LONG]: 1 } }],
+    ['a header that is a function', 'options.headers.secret', { headers: { secret: () => SECRET } }],
+    ['a header that is a symbol', 'options.headers.s', { headers: { s: Symbol(SECRET) } }],
+    ['a header that is beyond 64 bits', 'options.headers.big', { headers: { big: 2n ** 63n } }],
+    ['a header that is an instance of a class', 'options.headers.map', { headers: { map: new Map() } }],
+    ['a header whose name is too long', `options.headers["${'x'.repeat(64)}…"]`, { headers: { [LONG]: 1 } }],
   ]
   for (const [what, path, given] of options) {
     refuses(what, path, channel => channel.publish('e', 'k', 'x', given as PublishOptions))
@@ -90,7 +91,7 @@ describe('arguments of channel methods that cannot be sent', () => {
   it('headers that contain themselves: rejects, and the channel stays usable', async () => {
     const channel = await session.connection.openChannel()
     const error = await rejectionOf(channel.publish('e', 'k', 'x', { headers: cyclic() }), ArgumentError)
-    expect(error.path).to.match(/^headers\.deep\[0\]\.back/)
+    expect(error.path).to.match(/^options\.headers\.deep\[0\]\.back/)
     await channel.exchangeDeclare('still', 'fanout')
   })
 
@@ -98,9 +99,29 @@ describe('arguments of channel methods that cannot be sent', () => {
     const channel = await session.connection.openChannel()
     const headers = { story: 'x'.repeat(session.connection.frameMax) }
     const error = await rejectionOf(channel.publish('e', 'k', 'x', { headers }), ArgumentError)
-    expect(error.path).to.equal('properties')
+    expect(error.path).to.equal('options.headers')
     expect(error.message).to.match(/\d{6}.*131072/)
     await channel.exchangeDeclare('still', 'fanout')
+  })
+
+  it('headers that just fit a frame: are sent; one octet more, and the publish rejects with both sizes', async () => {
+    const channel = await session.connection.openChannel()
+    const { frameMax } = session.connection
+    expect(frameMax).to.equal(131_072)
+    const publish = (length: number) =>
+      channel.publish('e', 'k', 'x', { headers: { story: 'x'.repeat(length) } })
+    await publish(100 * 1024)
+    const { content } = await session.peer.expect('basic.publish')
+    expect(String(content?.properties.headers?.['story'])).to.have.length(100 * 1024)
+    // Frame 8, class, weight and size 12, flags 2, table 4, name 6, tag and length 5, delivery mode 1.
+    const longest = frameMax - 38
+    const { message } = await rejectionOf(publish(longest + 1), ArgumentError)
+    expect(message)
+      .to.include(`${frameMax + 1} octets`)
+      .and.include(`${frameMax}`)
+    await publish(longest)
+    const last = await session.peer.expect('basic.publish')
+    expect(String(last.content?.properties.headers?.['story'])).to.have.length(longest)
   })
 
   it('headers that throw when they are read: rejects with what they threw, and the channel stays usable', async () => {
@@ -116,51 +137,112 @@ describe('arguments of channel methods that cannot be sent', () => {
     await channel.exchangeDeclare('still', 'fanout')
   })
 
-  refuses('exchangeDeclare, a name', 'exchange', channel => channel.exchangeDeclare(LONG, 'direct'))
-  refuses('exchangeDeclare, a type', 'type', channel => channel.exchangeDeclare('e', undefined as never))
-  refuses('exchangeDeclare, an option', 'options.durable', channel =>
-    channel.exchangeDeclare('e', 'direct', { durable: 1 as never }),
-  )
-  refuses('exchangeDeclare, an unknown option', 'options.passive', channel =>
-    channel.exchangeDeclare('e', 'direct', { passive: true } as never),
-  )
-  refuses('exchangeDeclare, an argument', 'arguments.x', channel =>
-    channel.exchangeDeclare('e', 'direct', { arguments: { x: Number.NaN } }),
-  )
-  refuses('queueDeclare, a name', 'queue', channel => channel.queueDeclare(LONG))
-  refuses('queueDeclare, null', 'queue', channel => channel.queueDeclare(null as never))
-  refuses('queueDeclare, an unknown option', 'options.exclsive', channel =>
-    channel.queueDeclare('q', { exclsive: true } as never),
-  )
-  refuses('queueDeclare, an argument', 'arguments["a.b"]', channel =>
-    channel.queueDeclare('q', { arguments: { 'a.b': () => {} } as never }),
-  )
-  refuses('queueBind, a key', 'routingKey', channel => channel.queueBind('q', 'e', LONG))
-  refuses('queueBind, arguments', 'arguments', channel => channel.queueBind('q', 'e', '', null as never))
-  refuses('queueDelete, no name', 'queue', channel => channel.queueDelete(undefined as never))
-  refuses('queueDelete, an option', 'options.ifEmpty', channel =>
-    channel.queueDelete('q', { ifEmpty: 'yes' as never }),
-  )
-  refuses('prefetch, too many', 'count', channel => channel.prefetch(65_536))
-  refuses('prefetch, no number', 'count', channel => channel.prefetch('5' as never))
-  refuses('get, a name', 'queue', channel => channel.get(LONG))
-  refuses('get, an option', 'options.noack', channel => channel.get('q', { noack: true } as never))
-  refuses('consume, a name', 'queue', channel => channel.consume(LONG))
-  refuses('consume, an unknown option', 'options.noack', channel =>
-    channel.consume('q', { noack: true } as never),
-  )
-  refuses('consume, a prefetch', 'options.prefetch', channel => channel.consume('q', { prefetch: -1 }))
-  refuses('consume, a concurrency', 'options.concurrency', channel =>
-    channel.consume('q', { concurrency: 0 }, () => {}),
-  )
-  refuses('consume, a policy', 'options.onError', channel =>
-    channel.consume('q', { onError: 'retry' as never }, () => {}),
-  )
-  refuses('consume, a tag', 'consumerTag', channel => channel.consume('q', { consumerTag: LONG }))
-  refuses('consume, a handler', 'handler', channel => channel.consume('q', {}, 'handler' as never))
-  refuses('consume, an argument', 'arguments.x', channel =>
-    channel.consume('q', { arguments: { x: Number.NaN } }),
-  )
+  const calls: [what: string, path: string, call: (channel: Channel) => Promise<unknown>][] = [
+    ['exchangeDeclare, a name', 'exchange', c => c.exchangeDeclare(LONG, 'direct')],
+    ['exchangeDeclare, a type', 'type', c => c.exchangeDeclare('e', undefined as never)],
+    ['exchangeDeclare, an argument', 'options.arguments.x', c => c.exchangeDeclare('e', 'direct', NAN)],
+    [
+      'exchangeDeclare, an alternate exchange',
+      'options.alternateExchange',
+      c => c.exchangeDeclare('e', 'direct', { alternateExchange: LONG }),
+    ],
+    ['exchangeDelete, a name', 'exchange', c => c.exchangeDelete(LONG)],
+    ['exchangeBind, a destination', 'destination', c => c.exchangeBind(LONG, 's')],
+    ['exchangeBind, a source', 'source', c => c.exchangeBind('d', LONG)],
+    ['exchangeBind, a key', 'routingKey', c => c.exchangeBind('d', 's', LONG)],
+    ['exchangeBind, arguments', 'args.x', c => c.exchangeBind('d', 's', '', { x: Number.NaN })],
+    ['exchangeUnbind, a source', 'source', c => c.exchangeUnbind('d', LONG)],
+    ['exchangeUnbind, arguments', 'args', c => c.exchangeUnbind('d', 's', '', [] as never)],
+    ['queueDeclare, a name', 'queue', c => c.queueDeclare(LONG)],
+    ['queueDeclare, null', 'queue', c => c.queueDeclare(null as never)],
+    [
+      'queueDeclare, an argument',
+      'options.arguments["a.b"]',
+      c => c.queueDeclare('q', { arguments: { 'a.b': () => {} } as never }),
+    ],
+    ['queueDeclare, arguments', 'options.arguments', c => c.queueDeclare('q', { arguments: [] as never })],
+    ['queueDeclare, no name and no answer', 'queue', c => c.queueDeclare('', { noWait: true })],
+    ['queueDeclare, no name and passive', 'queue', c => c.queueDeclare('', { passive: true })],
+    ['queueBind, a key', 'routingKey', c => c.queueBind('q', 'e', LONG)],
+    ['queueBind, arguments', 'args', c => c.queueBind('q', 'e', '', null as never)],
+    ['queueUnbind, a key', 'routingKey', c => c.queueUnbind('q', 'e', LONG)],
+    ['queueUnbind, arguments', 'args.a[0]', c => c.queueUnbind('q', 'e', '', { a: [Symbol('s') as never] })],
+    [
+      'queueUnbind, no wait',
+      'options.noWait',
+      c => c.queueUnbind('q', 'e', '', {}, { noWait: true } as object),
+    ],
+    ['queuePurge, a name', 'queue', c => c.queuePurge(5 as never)],
+    ['queueDelete, no name', 'queue', c => c.queueDelete(undefined as never)],
+    ['prefetch, too many', 'count', c => c.prefetch(65_536)],
+    ['prefetch, no number', 'count', c => c.prefetch('5' as never)],
+    ['get, a name', 'queue', c => c.get(LONG)],
+    ['get, no wait', 'options.noWait', c => c.get('q', { noWait: true } as object)],
+    ['consume, a name', 'queue', c => c.consume(LONG)],
+    ['consume, a prefetch', 'options.prefetch', c => c.consume('q', { prefetch: -1 })],
+    ['consume, a concurrency', 'options.concurrency', c => c.consume('q', { concurrency: 0 }, () => {})],
+    ['consume, a policy', 'options.onError', c => c.consume('q', { onError: 'retry' as never }, () => {})],
+    ['consume, a tag', 'options.consumerTag', c => c.consume('q', { consumerTag: LONG })],
+    ['consume, a handler', 'handler', c => c.consume('q', {}, 'handler' as never)],
+    ['consume, an argument', 'options.arguments.x', c => c.consume('q', NAN)],
+    ['consume, an offset', 'options.streamOffset', c => c.consume('q', { streamOffset: 'begin' as never })],
+    [
+      'consume, an offset given twice',
+      'options.streamOffset',
+      c => c.consume('q', { streamOffset: 5, arguments: { 'x-stream-offset': 6 } }),
+    ],
+  ]
+  for (const [what, path, call] of calls) refuses(what, path, call)
+
+  /** An option of the wrong kind, for each option that is checked by its kind alone. */
+  const wrongKinds: [
+    name: string,
+    options: string[],
+    call: (c: Channel, given: object) => Promise<unknown>,
+  ][] = [
+    [
+      'exchangeDeclare',
+      ['durable', 'autoDelete', 'internal', 'passive', 'noWait'],
+      (c, given) => c.exchangeDeclare('e', 'direct', given),
+    ],
+    ['exchangeDelete', ['ifUnused', 'noWait'], (c, given) => c.exchangeDelete('e', given)],
+    ['exchangeBind', ['noWait'], (c, given) => c.exchangeBind('d', 's', '', {}, given)],
+    ['exchangeUnbind', ['noWait'], (c, given) => c.exchangeUnbind('d', 's', '', {}, given)],
+    [
+      'queueDeclare',
+      ['durable', 'exclusive', 'autoDelete', 'passive', 'noWait'],
+      (c, given) => c.queueDeclare('q', given),
+    ],
+    ['queueBind', ['noWait'], (c, given) => c.queueBind('q', 'e', '', {}, given)],
+    ['queueUnbind', [], (c, given) => c.queueUnbind('q', 'e', '', {}, given)],
+    ['queuePurge', ['noWait'], (c, given) => c.queuePurge('q', given)],
+    ['queueDelete', ['ifUnused', 'ifEmpty', 'noWait'], (c, given) => c.queueDelete('q', given)],
+    ['prefetch', ['global'], (c, given) => c.prefetch(5, given)],
+    ['get', ['noAck'], (c, given) => c.get('q', given)],
+    ['consume', ['noAck', 'exclusive', 'autoSettle', 'noWait'], (c, given) => c.consume('q', given)],
+    ['recover', [], (c, given) => c.recover(given)],
+    ['confirmSelect', ['noWait'], (c, given) => c.confirmSelect(given)],
+    ['waitForConfirms', [], (c, given) => c.waitForConfirms(given)],
+    ['txSelect', [], (c, given) => c.txSelect(given)],
+    ['txCommit', [], (c, given) => c.txCommit(given)],
+    ['txRollback', [], (c, given) => c.txRollback(given)],
+  ]
+
+  it('options of the wrong kind, unknown or no object at all: each call rejects, naming it, and sends nothing', async () => {
+    const channel = await session.connection.openChannel()
+    const before = session.connection.stats.framesSent
+    for (const [name, options, call] of wrongKinds) {
+      for (const option of [...options, 'signal', 'timeout', 'noSuchOption']) {
+        for (const value of [1.5, 'true', null]) {
+          const error = await rejectionOf(call(channel, { [option]: value }), ArgumentError)
+          expect(error.path, name).to.equal(`options.${option}`)
+        }
+      }
+      expect((await rejectionOf(call(channel, null as never), ArgumentError)).path, name).to.equal('options')
+    }
+    expect(session.connection.stats.framesSent).to.equal(before)
+    await channel.exchangeDeclare('still', 'fanout')
+  })
 
   it('openChannel: rejects, naming the option', async () => {
     const before = session.connection.stats.framesSent

@@ -3,16 +3,19 @@ import { expect } from 'chai'
 import { connect } from '../../src/index.js'
 import { ScriptedSession } from '../support/peer/scripted-session.js'
 import { within } from '../support/rabbitmq/deadline.js'
+import { answerAll, CHANNEL_CALLS } from './every-call.js'
 
 /** Methods that give something else than a promise; all others must give one, whatever they are called with. */
 const SYNCHRONOUS: ReadonlySet<string | symbol> = new Set([
   'constructor',
   'ack',
   'nack',
+  'reject',
   'sendHeartbeat',
   'receive',
+  'watch',
   'end',
-  'stopCounting',
+  'begin',
   Symbol.asyncIterator,
 ])
 
@@ -70,9 +73,7 @@ describe('methods that return a promise', () => {
 
   beforeEach(async () => {
     session = await ScriptedSession.open({ closeTimeout: 500 })
-    session.peer.on('basic.get', ({ channelNumber }) =>
-      session.peer.send(channelNumber, { name: 'basic.get-empty', args: {} }),
-    )
+    answerAll(session.peer)
   })
 
   afterEach(() => session.close())
@@ -135,6 +136,7 @@ describe('methods that return a promise', () => {
       'queueDeclare',
       'cancel',
       'confirmSelect',
+      ...CHANNEL_CALLS.map(({ name }) => name),
     ])
     await torture(channel, methods)
     expect(channel.state).to.equal('open')

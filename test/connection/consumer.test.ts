@@ -9,6 +9,9 @@ import {
   type Delivery,
 } from '../../src/index.js'
 import type { MethodOf } from '../../src/protocol/method-types.js'
+import type { PublishProperties } from '../../src/protocol/properties.js'
+import { HeldWork } from '../support/held-work.js'
+import { expectWarning } from '../support/invariants/index.js'
 import { ScriptedSession } from '../support/peer/scripted-session.js'
 import { until, within } from '../support/rabbitmq/deadline.js'
 import { rejectionOf, thrownBy } from '../support/rejection.js'
@@ -28,6 +31,10 @@ async function begin(options: ConnectOptions = {}): Promise<void> {
     const { args } = method as MethodOf<'basic.ack'>
     settlements.push(`ack ${args.deliveryTag}${args.multiple ? ' multiple' : ''}`)
   })
+  session.peer.on('basic.reject', ({ method }) => {
+    const { args } = method as MethodOf<'basic.reject'>
+    settlements.push(`reject ${args.deliveryTag}${args.requeue ? ' requeue' : ''}`)
+  })
   session.peer.on('basic.nack', ({ method }) => {
     const { args } = method as MethodOf<'basic.nack'>
     settlements.push(`nack ${args.deliveryTag}${args.requeue ? ' requeue' : ''}`)
@@ -35,10 +42,15 @@ async function begin(options: ConnectOptions = {}): Promise<void> {
 }
 
 /** The octets of the next delivery. */
-function deliveryTo(consumer: Consumer, body: string | Buffer, redelivered = false): Buffer {
+function deliveryTo(
+  consumer: { readonly consumerTag: string },
+  body: string | Buffer,
+  redelivered = false,
+  properties: PublishProperties = {},
+): Buffer {
   const args = { deliveryTag: ++lastTag, redelivered, exchange: 'e', routingKey: 'k' }
   const method = { name: 'basic.deliver', args: { consumerTag: consumer.consumerTag, ...args } } as const
-  return session.peer.codec.content(channel.number, method, Buffer.from(body))
+  return session.peer.codec.content(channel.number, method, Buffer.from(body), properties)
 }
 
 function deliver(consumer: Consumer, ...bodies: string[]): void {
@@ -189,6 +201,37 @@ describe('Consumer, iterated over', () => {
     await settled()
     expect(cancels).to.equal(1)
     expect(settlements).to.deep.equal(['nack 2 requeue', 'nack 3 requeue', 'nack 4 requeue', 'ack 1'])
+  })
+
+  it('gives nothing of a stream back, which has no way to take it', async () => {
+    const consumer = await consume()
+    const headers = { 'x-stream-offset': 1 }
+    const octets = ['a', 'b'].map(body => deliveryTo(consumer, body, false, { headers }))
+    session.peer.sendOctets(Buffer.concat([...octets, deliveryTo(consumer, 'of a queue')]))
+    await settled()
+    for await (const _ of consumer) break
+    await settled()
+    expect(settlements).to.deep.equal(['nack 3 requeue'])
+  })
+
+  it('yields nothing that the broker has taken back by a recover: that comes again', async () => {
+    const consumer = await consume()
+    deliver(consumer, 'a', 'b')
+    await settled()
+    session.peer.on('basic.recover', ({ channelNumber }) =>
+      session.peer.send(channelNumber, { name: 'basic.recover-ok', args: {} }),
+    )
+    await channel.recover()
+    session.peer.sendOctets(deliveryTo(consumer, 'a', true))
+    const yielded: string[] = []
+    for await (const delivery of consumer) {
+      yielded.push(textOf(delivery))
+      expect(delivery.ack()).to.equal(true)
+      break
+    }
+    expect(yielded).to.deep.equal(['a'])
+    await settled()
+    expect(settlements).to.deep.equal(['ack 3'])
   })
 
   it('cancels when the loop throws, and lets the error through', async () => {
@@ -380,25 +423,6 @@ describe('Consumer, with a handler', () => {
   beforeEach(() => begin())
   afterEach(() => session.close())
 
-  /** A handler whose calls are ended by the test. */
-  class Work {
-    readonly begun: string[] = []
-    readonly #ends = new Map<string, { resolve: () => void; reject: (error: Error) => void }>()
-
-    readonly handle = (delivery: Delivery): Promise<void> => {
-      this.begun.push(textOf(delivery))
-      return new Promise<void>((resolve, reject) => this.#ends.set(textOf(delivery), { resolve, reject }))
-    }
-
-    end(body: string): void {
-      this.#ends.get(body)?.resolve()
-    }
-
-    fail(body: string): void {
-      this.#ends.get(body)?.reject(new Error(`${body} failed`))
-    }
-  }
-
   async function settlementsAre(...expected: string[]): Promise<void> {
     await until(2_000, `the settlements ${expected}`, () => settlements.length >= expected.length)
     await settled()
@@ -406,7 +430,7 @@ describe('Consumer, with a handler', () => {
   }
 
   it('calls it for each delivery in order, as many at a time as the concurrency', async () => {
-    const work = new Work()
+    const work = new HeldWork()
     const consumer = await channel.consume('q', { concurrency: 2 }, work.handle)
     deliver(consumer, 'a', 'b', 'c', 'd')
     await settled()
@@ -425,7 +449,7 @@ describe('Consumer, with a handler', () => {
     for (const options of [{ prefetch: 3 }, { prefetch: 3, concurrency: 10 }]) {
       await session.close()
       await begin()
-      const work = new Work()
+      const work = new HeldWork()
       const consumer = await channel.consume('q', options, work.handle)
       deliver(consumer, 'a', 'b', 'c', 'd', 'e')
       await settled()
@@ -434,7 +458,7 @@ describe('Consumer, with a handler', () => {
   })
 
   it('has no limit without a prefetch', async () => {
-    const work = new Work()
+    const work = new HeldWork()
     const consumer = await channel.consume('q', { prefetch: 0 }, work.handle)
     deliver(consumer, ...Array.from({ length: 300 }, (_, index) => String(index)))
     await settled()
@@ -449,6 +473,41 @@ describe('Consumer, with a handler', () => {
     expect(bodies).to.deep.equal(['a'])
   })
 
+  it('is not called before whoever started the consumer has it', async () => {
+    session.peer.on('basic.consume', ({ channelNumber }) => {
+      const reply = { name: 'basic.consume-ok', args: { consumerTag: 't' } } as const
+      const octets = session.peer.codec.method(channelNumber, reply)
+      const delivery = deliveryTo({ consumerTag: 't' }, 'was there before')
+      session.peer.sendOctets(Buffer.concat([octets, delivery]))
+    })
+    const bodies: string[] = []
+    const consumer = await channel.consume('q', { consumerTag: 't' }, delivery => {
+      bodies.push(textOf(delivery))
+      expect(consumer.consumerTag).to.equal('t')
+    })
+    expect(bodies).to.deep.equal([])
+    await settlementsAre('ack 1')
+    expect(bodies).to.deep.equal(['was there before'])
+  })
+
+  it('that fails with nobody listening is told of by one process warning for each channel', async () => {
+    expectWarning(/a consumer's handler \(nobody listens to 'handlerError'\) threw: Error: broken/)
+    const consumer = await channel.consume('q', { onError: 'reject' }, () => {
+      throw new Error('broken')
+    })
+    deliver(consumer, 'a', 'b')
+    await settlementsAre('reject 1', 'reject 2')
+  })
+
+  it('that fails on a message of a stream has it acknowledged: a stream takes nothing back', async () => {
+    channel.on('handlerError', () => {})
+    const consumer = await channel.consume('q', () => {
+      throw new Error('broken')
+    })
+    session.peer.sendOctets(deliveryTo(consumer, 'a', false, { headers: { 'x-stream-offset': 7 } }))
+    await settlementsAre('ack 1')
+  })
+
   it('goes on with the next delivery whatever a handler throws, and tells of it', async () => {
     const failures: string[] = []
     channel.on('handlerError', (error, delivery) => failures.push(`${String(error)} at ${textOf(delivery)}`))
@@ -457,19 +516,19 @@ describe('Consumer, with a handler', () => {
     })
     const octets = ['bad', 'good', 'good'].map(body => deliveryTo(consumer, body))
     session.peer.sendOctets(Buffer.concat([...octets, deliveryTo(consumer, 'bad again', true)]))
-    await settlementsAre('nack 1 requeue', 'nack 4', 'ack 2', 'ack 3')
+    await settlementsAre('reject 1 requeue', 'reject 4', 'ack 2', 'ack 3')
     expect(failures).to.deep.equal(['Error: broken at bad', 'Error: broken at bad again'])
   })
 
   it('does the same for one that rejects', async () => {
-    const work = new Work()
+    const work = new HeldWork()
     const failures: unknown[] = []
     channel.on('handlerError', error => failures.push(error))
     const consumer = await channel.consume('q', { onError: 'reject' }, work.handle)
     deliver(consumer, 'a')
     await until(2_000, 'the handler', () => work.begun.length === 1)
     work.fail('a')
-    await settlementsAre('nack 1')
+    await settlementsAre('reject 1')
     expect(failures.map(String)).to.deep.equal(['Error: a failed'])
   })
 
@@ -484,19 +543,20 @@ describe('Consumer, with a handler', () => {
   })
 
   it('hands back what was not begun when it is cancelled, and lets running handlers settle', async () => {
-    const work = new Work()
+    const work = new HeldWork()
     const consumer = await channel.consume('q', { concurrency: 1 }, work.handle)
     deliver(consumer, 'a', 'b', 'c')
     await settled()
-    await consumer.cancel()
+    const cancelled = consumer.cancel()
     await settlementsAre('nack 2 requeue', 'nack 3 requeue')
     work.end('a')
+    expect(await within(2_000, 'the cancel', cancelled)).to.deep.equal({ by: 'client' })
     await settlementsAre('nack 2 requeue', 'nack 3 requeue', 'ack 1')
     expect(work.begun).to.deep.equal(['a'])
   })
 
   it('begins nothing more once it is cancelled, and hands back what came when the broker has cancelled', async () => {
-    const work = new Work()
+    const work = new HeldWork()
     const consumer = await channel.consume('q', { concurrency: 2 }, work.handle)
     const came = await callUnanswered()
     deliver(consumer, 'a')
@@ -517,7 +577,7 @@ describe('Consumer, with a handler', () => {
   })
 
   it('works on what came before the server cancelled', async () => {
-    const work = new Work()
+    const work = new HeldWork()
     const consumer = await channel.consume('q', { concurrency: 1 }, work.handle)
     deliver(consumer, 'a', 'b')
     cancelByServer(consumer)
@@ -529,20 +589,21 @@ describe('Consumer, with a handler', () => {
   })
 
   it('hands back what was not begun when it is cancelled after the server has cancelled', async () => {
-    const work = new Work()
+    const work = new HeldWork()
     const consumer = await channel.consume('q', { concurrency: 1 }, work.handle)
     deliver(consumer, 'a', 'b')
     cancelByServer(consumer)
     await consumer.closed
-    await consumer.cancel()
+    const cancelled = consumer.cancel()
     await settlementsAre('nack 2 requeue')
     work.end('a')
     await settlementsAre('nack 2 requeue', 'ack 1')
+    expect((await within(2_000, 'the cancel', cancelled)).by).to.equal('server')
     expect(work.begun).to.deep.equal(['a'])
   })
 
   it('begins nothing more when the channel is gone', async () => {
-    const work = new Work()
+    const work = new HeldWork()
     const consumer = await channel.consume('q', { concurrency: 1 }, work.handle)
     deliver(consumer, 'a', 'b')
     await settled()

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { DeliveryHandler } from '../../src/connection/channel-options.js'
 import { Delivery } from '../../src/connection/delivery.js'
+import { callingHandler } from '../../src/connection/handler-caller.js'
 import { type HandlerPolicy, HandlerPool } from '../../src/connection/handler-pool.js'
 import type { Settlement } from '../../src/protocol/index.js'
 import { expectWarning } from '../support/invariants/index.js'
@@ -84,27 +85,55 @@ describe('HandlerPool', () => {
     await first
   })
 
+  it('counts the handlers that run, the excused ones left out, and tells of each that ends', async () => {
+    const resolves: (() => void)[] = []
+    const callers: (string | undefined)[] = []
+    const ended: string[] = []
+    const pool = new HandlerPool(
+      () => {
+        callers.push(callingHandler())
+        return new Promise<void>(resolve => resolves.push(resolve))
+      },
+      { concurrency: 3, autoSettle: true, onError: 'requeue' },
+      () => {},
+      runner => ended.push(runner),
+    )
+    for (let each = 0; each < 3; each++) pool.run(delivery())
+    const [first = '', second = ''] = callers
+    expect(new Set(callers).size, 'each is found by a name of its own').to.equal(3)
+    expect(pool.running(new Set())).to.equal(3)
+    expect(pool.running(new Set([first, second, 'thump handler 0']))).to.equal(1)
+    resolves[1]?.()
+    while (ended.length === 0) await Promise.resolve()
+    expect(ended).to.deep.equal([second])
+    expect(pool.running(new Set())).to.equal(2)
+    expect(pool.running(new Set([second])), 'it has ended').to.equal(2)
+    pool.run(delivery())
+    expect(callers.at(-1), 'names are used again').to.equal(second)
+    expect(pool.running(new Set([second]))).to.equal(2)
+    for (const resolve of resolves) resolve()
+    while (ended.length < 4) await Promise.resolve()
+    expect(pool.running(new Set())).to.equal(0)
+  })
+
   const failures: [what: string, handler: DeliveryHandler][] = [
     ['throws', fail],
     ['rejects', async () => fail(delivery())],
   ]
   for (const [what, handler] of failures) {
     it(`requeues once by default when the handler ${what}, and rejects the second time`, async () => {
-      expect(await settlementsOf(poolOf(handler), false)).to.deep.equal([
-        { kind: 'nack', requeue: true, multiple: false },
-      ])
+      expect(await settlementsOf(poolOf(handler), false)).to.deep.equal([{ kind: 'reject', requeue: true }])
       expect((await settlementsOf(poolOf(handler), true)).at(-1)).to.deep.equal({
-        kind: 'nack',
+        kind: 'reject',
         requeue: false,
-        multiple: false,
       })
       expect(errors.map(String)).to.deep.equal(['Error: handler failed', 'Error: handler failed'])
     })
   }
 
   const actions = [
-    ['reject', [{ kind: 'nack', requeue: false, multiple: false }]],
-    ['requeue', [{ kind: 'nack', requeue: true, multiple: false }]],
+    ['reject', [{ kind: 'reject', requeue: false }]],
+    ['requeue', [{ kind: 'reject', requeue: true }]],
     ['leave', []],
   ] as const
   for (const [action, settlements] of actions) {
@@ -137,17 +166,13 @@ describe('HandlerPool', () => {
     const onError = (): never => {
       throw new Error('onError is broken')
     }
-    expect(await settlementsOf(poolOf(fail, { onError }))).to.deep.equal([
-      { kind: 'nack', requeue: true, multiple: false },
-    ])
+    expect(await settlementsOf(poolOf(fail, { onError }))).to.deep.equal([{ kind: 'reject', requeue: true }])
   })
 
   it('requeues once, with a warning, when onError answers something that is no action', async () => {
     expectWarning(/a consumer's onError .*must be one of requeue-once, reject, requeue, leave/)
     const onError = (async () => 'reject') as unknown as HandlerPolicy['onError']
-    expect(await settlementsOf(poolOf(fail, { onError }))).to.deep.equal([
-      { kind: 'nack', requeue: true, multiple: false },
-    ])
+    expect(await settlementsOf(poolOf(fail, { onError }))).to.deep.equal([{ kind: 'reject', requeue: true }])
   })
 
   it('requeues once, with a warning and nothing thrown from nowhere, when an async onError rejects', async () => {
@@ -160,7 +185,7 @@ describe('HandlerPool', () => {
     process.on('unhandledRejection', note)
     try {
       expect(await settlementsOf(poolOf(fail, { onError }))).to.deep.equal([
-        { kind: 'nack', requeue: true, multiple: false },
+        { kind: 'reject', requeue: true },
       ])
       await nextTurn()
     } finally {

@@ -232,8 +232,8 @@ describe('settle', () => {
 
 describe('connect, given arguments that are wrong', () => {
   const wrong: [what: string, target: unknown, options: unknown, path: string][] = [
-    ['nothing', undefined, undefined, 'options'],
-    ['a number', 5, undefined, 'options'],
+    ['nothing', undefined, undefined, 'uri'],
+    ['a number', 5, undefined, 'uri'],
     ['no URI at all', [], undefined, 'uri'],
     ['a URI that is none', 'rabbit', undefined, 'uri'],
     ['one such URI of several', ['amqp://h', 'rabbit'], undefined, 'uri'],

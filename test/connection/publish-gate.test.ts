@@ -1,9 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect } from 'chai'
+import { Deferred } from '../../src/connection/deferred.js'
 import { PublishGate } from '../../src/connection/publish-gate.js'
 import { ConnectionClosedError } from '../../src/index.js'
 import { VirtualPeer } from '../support/peer/virtual-peer.js'
 import { within } from '../support/rabbitmq/deadline.js'
+import { rejectionOf } from '../support/rejection.js'
 
 const KIB = 1024
 const BUDGET = 256 * KIB
@@ -50,6 +52,23 @@ describe('PublishGate', () => {
       expect(await isSettled(gate.pass(BUDGET - 1))).to.equal(true)
       await nextTurn()
     }
+  })
+
+  it('lets a publish that waits alone pass at once, or settles it with those that share', async () => {
+    const first = new Deferred<void>()
+    expect(gate.passAlone(BUDGET - 1, first)).to.equal(true)
+    expect(await isSettled(first.promise)).to.equal(true)
+    const second = new Deferred<void>()
+    expect(gate.passAlone(1, second)).to.equal(false)
+    const shared = gate.pass(1)
+    expect(shared).to.not.equal(second.promise)
+    expect(await isSettled(second.promise)).to.equal(false)
+    await nextTurn()
+    await Promise.all([within(1_000, 'the publish', second.promise), shared])
+    const [lost, error] = [new Deferred<void>(), new ConnectionClosedError({ by: 'transport', text: 'gone' })]
+    expect(gate.passAlone(BUDGET, lost)).to.equal(false)
+    gate.end(error)
+    expect(await rejectionOf(lost.promise, ConnectionClosedError)).to.equal(error)
   })
 
   it('waits for room also in later turns', async () => {

@@ -64,7 +64,7 @@ export async function withSharedQueue(
   options: QueueDeclareOptions,
   action: (queue: string) => Promise<void>,
 ): Promise<void> {
-  const { queue } = await session.channel.queueDeclare('', { exclusive: false, ...options })
+  const { queue } = await session.channel.queueDeclare('', { exclusive: false, durable: true, ...options })
   try {
     await action(queue)
   } finally {

@@ -44,6 +44,10 @@ export class FakeLife implements ChannelLife {
     return true
   }
 
+  giveBack({ deliveryTag, noAck }: IncomingDelivery): void {
+    if (!noAck) this.settle(deliveryTag, { kind: 'nack', multiple: false, requeue: true })
+  }
+
   stateOf(deliveryTag: number): DeliveryState {
     return this.#ledger.stateOf(deliveryTag)
   }

@@ -1,0 +1,78 @@
+// Who is to be told when an AbortSignal fires. One listener per signal, however many wait under it: a hundred thousand
+// publishes may share one, and Node warns of a leak at the eleventh listener. The listener goes with the last who waits.
+
+import { Deferred } from './deferred.js'
+
+/** Something that is waited for. */
+export interface Wait {
+  readonly promise: Promise<unknown>
+}
+
+/** Those who wait under one signal. */
+interface Watched {
+  readonly tokens: Set<object>
+  readonly onAbort: () => void
+}
+
+export class AbortWatch {
+  readonly #withdraw: (tokens: ReadonlySet<object>, cause: Error) => void
+  readonly #watched = new Map<AbortSignal, Watched>()
+
+  /** @param withdraw ends the wait of all of these; called once for a signal */
+  constructor(withdraw: (tokens: ReadonlySet<object>, cause: Error) => void) {
+    this.#withdraw = withdraw
+  }
+
+  /** From now on, until it settles, the wait ends when the signal fires, which it must not have done before. */
+  watch(signal: AbortSignal | undefined, token: Wait): void {
+    if (signal === undefined) return
+    const { tokens } = this.#watched.get(signal) ?? this.#listen(signal)
+    tokens.add(token)
+    const forget = (): void => this.#forget(signal, token)
+    token.promise.then(forget, forget)
+  }
+
+  #listen(signal: AbortSignal): Watched {
+    const tokens = new Set<object>()
+    const onAbort = (): void => {
+      this.#watched.delete(signal)
+      this.#withdraw(tokens, abortCause(signal))
+    }
+    const watched = { tokens, onAbort }
+    this.#watched.set(signal, watched)
+    signal.addEventListener('abort', onAbort, { once: true })
+    return watched
+  }
+
+  #forget(signal: AbortSignal, token: object): void {
+    const watched = this.#watched.get(signal)
+    if (watched === undefined) return
+    watched.tokens.delete(token)
+    if (watched.tokens.size > 0) return
+    this.#watched.delete(signal)
+    signal.removeEventListener('abort', watched.onAbort)
+  }
+}
+
+/** The same promise, for somebody who gives up when the signal fires. */
+export function unlessAborted<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
+  if (signal === undefined) return promise
+  const wait = new Deferred<T>()
+  new AbortWatch((_, cause) => wait.reject(cause)).watch(signal, wait)
+  promise.then(
+    value => wait.resolve(value),
+    (error: Error) => wait.reject(error),
+  )
+  return wait.promise
+}
+
+/** Throws when the signal has fired. */
+export function expectNotAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw abortCause(signal)
+}
+
+/** What a wait rejects with that the signal has ended: its reason, which may be anything, as an Error. */
+export function abortCause(signal: AbortSignal): Error {
+  const reason: unknown = signal.reason
+  return reason instanceof Error ? reason : new Error('aborted by a signal', { cause: reason })
+}
