@@ -105,9 +105,8 @@ describe('connect, with RabbitMQ', () => {
   it('is known to the broker by its name and its port', async function () {
     const node = await sharedNode(this)
     const connection = await connect(url, { connectionName: 'known by this name' })
-    const channel = await connection.openChannel()
     const known = await node.evaluate('rabbit_networking:connection_info_all([peer_port, client_properties])')
-    await channel.exchangeDeclare('x', 'no such type').catch(() => {})
+    await node.closeConnections('known well enough')
     const { error } = await connection.closed
     expect(error).to.include({ connectionName: 'known by this name' })
     const { localPort } = error as unknown as { localPort: number }

@@ -222,10 +222,10 @@ describe('consume, with RabbitMQ', () => {
           },
         )
         await becomes(4, ready)
-        expect(await consumer.cancel()).to.deep.equal({ by: 'client' })
+        const cancelled = consumer.cancel()
         await becomes(8, ready)
         release()
-        await held
+        expect(await cancelled).to.deep.equal({ by: 'client' })
         await session.channel.queueDeclare()
         await session.channel.close()
         await becomes(8, ready)

@@ -101,7 +101,7 @@ describe('publish, with RabbitMQ', () => {
       ]
       await session.channel.publish('', queue, 'good')
       const paths = await Promise.all(bad.map(async each => (await rejectionOf(each, ArgumentError)).path))
-      expect(paths).to.deep.equal(['headers.a.b[1]', 'exchange', 'body'])
+      expect(paths).to.deep.equal(['options.headers.a.b[1]', 'exchange', 'body'])
       expect(await bodiesOf(session.channel, queue)).to.deep.equal(['good'])
     })
   })
