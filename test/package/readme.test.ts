@@ -10,6 +10,7 @@ import { programOf } from './documentation/block-program.js'
 import { type CodeBlock, codeBlocks } from './documentation/code-block.js'
 import { RunningProgram } from './documentation/running-program.js'
 import { CERTIFICATE, TlsFront } from './documentation/tls-front.js'
+import { addVirtualHost, deleteVirtualHost } from './documentation/virtual-host.js'
 
 const SLOW_MS = 60_000
 /** What the programs of the pages take, on a busy machine. */
@@ -56,7 +57,9 @@ describe('The code of the documentation', function () {
   afterEach(() => program?.kill())
 
   after(async () => {
-    for (const index of PROGRAMS.keys()) await node?.evaluate(deleteVirtualHost(virtualHost(index)))
+    if (node !== undefined) {
+      for (const index of PROGRAMS.keys()) await deleteVirtualHost(node, virtualHost(index))
+    }
     await front?.close()
     rmSync(DIRECTORY, { recursive: true, force: true })
   })
@@ -144,6 +147,16 @@ describe('The documentation', () => {
     }
   })
 
+  it('shows every method of a channel in code that runs', () => {
+    const declarations = read('dist/connection/channel.d.ts')
+    const methods = new Set([...declarations.matchAll(/^ {4}(\w+)\(/gm)].map(match => match[1] ?? ''))
+    methods.delete('constructor')
+    expect(methods).to.include.members(['queueDeclare', 'txRollback'])
+    const code = BLOCKS.filter(block => block.page === 'docs/channel.md' && block.isProgram)
+    const text = code.map(block => block.text).join('\n')
+    for (const method of methods) expect(text).to.match(new RegExp(`\\.${method}\\(`), method)
+  })
+
   it('lists every option of connect, and no other', async () => {
     const error = await connect({ noSuchOption: 1 } as object).then(
       () => undefined,
@@ -179,19 +192,9 @@ const USERS_CONFIGURATION = {
   include: ['*.ts'],
 }
 
+/** One for each program. */
 function virtualHost(index: number): string {
   return `documentation-${index}`
-}
-
-/** One for each program: none sees the queues of another. */
-async function addVirtualHost(node: RabbitMqNode, name: string): Promise<void> {
-  await node.evaluate(`rabbit_vhost:add(<<"${name}">>, <<"test">>),
-    rabbit_auth_backend_internal:set_permissions(
-      <<"guest">>, <<"${name}">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>)`)
-}
-
-function deleteVirtualHost(name: string): string {
-  return `rabbit_vhost:delete(<<"${name}">>, <<"test">>)`
 }
 
 function sources(): string {

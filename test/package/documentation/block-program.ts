@@ -8,6 +8,7 @@ const NAMES = [
   'ArgumentError',
   'AuthenticationError',
   'BackpressureError',
+  'CallTimeoutError',
   'ChannelClosedError',
   'ConsumerClosedError',
   'connect',
@@ -15,7 +16,12 @@ const NAMES = [
   'field',
   'HeartbeatError',
   'NackedError',
+  'openRpcClient',
+  'PublishesFailedError',
+  'RequestTimeoutError',
   'ReturnedError',
+  'RpcError',
+  'serveRpc',
   'UnconfirmedError',
 ]
 

@@ -16,9 +16,11 @@ export class RunningProgram {
   readonly #end: Promise<unknown>
   #output = ''
 
-  constructor(file: string, directory: string) {
+  /** `variables` are set in its environment, beside those of this process. */
+  constructor(file: string, directory: string, variables: Readonly<Record<string, string>> = {}) {
     this.#file = file
-    const { NODE_OPTIONS: _, ...env } = process.env
+    const { NODE_OPTIONS: _, ...inherited } = process.env
+    const env = { ...inherited, ...variables }
     const warnings = '--disable-warning=ExperimentalWarning'
     this.#child = spawn(process.execPath, [warnings, file], {
       cwd: directory,
