@@ -1,6 +1,11 @@
 // Who is to be told when an AbortSignal fires. One listener per signal, however many wait under it: a hundred thousand
 // publishes may share one, and Node warns of a leak at the eleventh listener. The listener goes with the last who waits.
+//
+// Each may also have a signal of its own, of AbortSignal.timeout() for instance, and those fire one by one. To withdraw
+// something is to look through all that waits, so in one turn of the event loop that is done at once for the first and
+// together for the rest: a storm of timeouts must not block the loop.
 
+import type { Causes } from '../protocol/index.js'
 import { Deferred } from './deferred.js'
 
 /** Something that is waited for. */
@@ -15,11 +20,13 @@ interface Watched {
 }
 
 export class AbortWatch {
-  readonly #withdraw: (tokens: ReadonlySet<object>, cause: Error) => void
+  readonly #withdraw: (causes: Causes) => void
   readonly #watched = new Map<AbortSignal, Watched>()
+  /** What is to be withdrawn at the end of this turn; undefined when nothing was in this turn. */
+  #later: Map<object, Error> | undefined
 
-  /** @param withdraw ends the wait of all of these; called once for a signal */
-  constructor(withdraw: (tokens: ReadonlySet<object>, cause: Error) => void) {
+  /** @param withdraw ends the wait of all of these */
+  constructor(withdraw: (causes: Causes) => void) {
     this.#withdraw = withdraw
   }
 
@@ -36,12 +43,26 @@ export class AbortWatch {
     const tokens = new Set<object>()
     const onAbort = (): void => {
       this.#watched.delete(signal)
-      this.#withdraw(tokens, abortCause(signal))
+      this.#end(tokens, abortCause(signal))
     }
     const watched = { tokens, onAbort }
     this.#watched.set(signal, watched)
     signal.addEventListener('abort', onAbort, { once: true })
     return watched
+  }
+
+  #end(tokens: ReadonlySet<object>, cause: Error): void {
+    if (this.#later !== undefined) {
+      for (const token of tokens) this.#later.set(token, cause)
+      return
+    }
+    this.#later = new Map()
+    setImmediate(() => {
+      const causes = this.#later ?? new Map<object, Error>()
+      this.#later = undefined
+      if (causes.size > 0) this.#withdraw(causes)
+    })
+    this.#withdraw(new Map([...tokens].map(token => [token, cause])))
   }
 
   #forget(signal: AbortSignal, token: object): void {
@@ -58,7 +79,7 @@ export class AbortWatch {
 export function unlessAborted<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
   if (signal === undefined) return promise
   const wait = new Deferred<T>()
-  new AbortWatch((_, cause) => wait.reject(cause)).watch(signal, wait)
+  new AbortWatch(causes => wait.reject(causes.get(wait) as Error)).watch(signal, wait)
   promise.then(
     value => wait.resolve(value),
     (error: Error) => wait.reject(error),

@@ -4,6 +4,7 @@
 
 import {
   ArgumentError,
+  type Causes,
   ChannelClosedError,
   type ChannelProtocol,
   type CloseReason,
@@ -74,7 +75,7 @@ export class Channel extends Announcer<ChannelEvents> {
     this.#host = host
     this.#life = begin(this)
     this.#graceful = this.#createGracefulClose()
-    this.#aborts = new AbortWatch((tokens, cause) => this.#withdraw(tokens, cause))
+    this.#aborts = new AbortWatch(causes => this.#withdraw(causes))
     this.#calls = new Calls(this.#life, host, this.#aborts)
     this.#publisher = new Publisher(this.#life, host, this.#aborts)
     this.#starter = new ConsumerStarter({
@@ -375,10 +376,11 @@ export class Channel extends Announcer<ChannelEvents> {
     this.announce('handlerError', error, delivery)
   }
 
-  #withdraw(tokens: ReadonlySet<object>, cause: Error): void {
-    this.#life.withdraw(tokens, cause)
-    const details = { ...this.#host.endpoint, cause }
-    for (const token of tokens) if (token instanceof LimitedPublish) token.giveUp(cause.message, details)
+  #withdraw(causes: Causes): void {
+    this.#life.withdraw(causes)
+    for (const [token, cause] of causes) {
+      if (token instanceof LimitedPublish) token.giveUp(cause.message, { ...this.#host.endpoint, cause })
+    }
     this.#host.flush()
   }
 

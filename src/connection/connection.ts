@@ -72,8 +72,8 @@ export class Connection extends Announcer<ConnectionEvents> {
     this.#publishGate = new PublishGate(() => link.driver.protocol.unsent < settings.highWaterMark)
     this.#receiveBudget = new ReceiveBudget(settings.maxReceiveBuffered, link.driver)
     this.#graceful = this.#createGracefulClose()
-    this.#aborts = new AbortWatch((tokens, cause) => {
-      link.driver.protocol.withdraw(tokens, cause)
+    this.#aborts = new AbortWatch(causes => {
+      link.driver.protocol.withdraw(causes)
       link.driver.flush()
     })
     link.attach(event => this.#receive(event))

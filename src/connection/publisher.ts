@@ -150,7 +150,7 @@ export class Publisher {
 
   #withdrawWait(wait: object, timeout: number): void {
     const text = `waitForConfirms: not all publishes were confirmed within ${timeout} ms`
-    this.#life.withdraw(new Set([wait]), new CallTimeoutError(text, this.#host.endpoint))
+    this.#life.withdraw(new Map([[wait, new CallTimeoutError(text, this.#host.endpoint)]]))
     this.#host.flush()
   }
 }

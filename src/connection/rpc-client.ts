@@ -76,8 +76,8 @@ export class RpcClient {
   readonly #closed = new Deferred<CloseReason>()
   /** By correlation id. */
   readonly #pending = new Map<string, RpcRequest>()
-  readonly #aborts = new AbortWatch((requests, cause) => {
-    for (const request of requests) (request as RpcRequest).reject(cause)
+  readonly #aborts = new AbortWatch(causes => {
+    for (const [request, cause] of causes) (request as RpcRequest).reject(cause)
   })
   #requests = 0
   #droppedReplies = 0

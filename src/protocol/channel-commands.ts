@@ -77,6 +77,9 @@ export interface ConsumeCommand {
   readonly consumer: object
 }
 
+/** Tokens under which nobody waits any more, and why. */
+export type Causes = ReadonlyMap<object, Error>
+
 export type Command = CallCommand | PublishCommand | SettlementCommand | ConfirmWait
 
 /** The name of the method a call is known by: its last step's. */

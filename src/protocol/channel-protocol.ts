@@ -5,7 +5,7 @@
 
 import { ArgumentError, type ByteReader } from '../frames/index.js'
 import type { AnsweredCall } from './call-slot.js'
-import { type ConsumeCommand, callsOf, isContentMethod, nameOf } from './channel-commands.js'
+import { type Causes, type ConsumeCommand, callsOf, isContentMethod, nameOf } from './channel-commands.js'
 import { ChannelDeliveries } from './channel-deliveries.js'
 import { ChannelLifecycle } from './channel-lifecycle.js'
 import type { ChannelLink } from './channel-link.js'
@@ -221,13 +221,13 @@ export class ChannelProtocol implements ChannelLife {
   }
 
   /**
-   * Nobody wants to wait any more under these tokens: a call fails with `cause`, a publish with an error that says whether
-   * it may arrive. What has not left is taken back.
+   * Nobody wants to wait any more under these tokens, each for a cause of its own: a call fails with that, a publish with an
+   * error that says whether it may arrive. What has not left is taken back.
    */
-  withdraw(tokens: ReadonlySet<object>, cause: Error): void {
+  withdraw(causes: Causes): void {
     if (this.#lifecycle.isOver) return
-    this.#publisher.withdraw(tokens, cause)
-    this.#lane.withdraw(tokens, cause)
+    this.#publisher.withdraw(causes)
+    this.#lane.withdraw(causes)
     this.advance()
   }
 

@@ -1,7 +1,7 @@
 // The publishing half of a channel life: numbers what it sends on a confirm channel, and settles it when the broker
 // answers, refuses, returns it, stays silent too long, or is gone.
 
-import type { PublishCommand } from './channel-commands.js'
+import type { Causes, PublishCommand } from './channel-commands.js'
 import { blockedClause, type ChannelLink } from './channel-link.js'
 import type { CloseReason } from './close-reason.js'
 import { describeReason } from './close-reason.js'
@@ -57,8 +57,13 @@ export class ChannelPublisher {
   }
 
   /** Publishes that the broker has not answered. */
-  get unconfirmed(): number {
+  get outstanding(): number {
     return this.#confirms.outstanding
+  }
+
+  /** Those of them that somebody waits for. */
+  get unconfirmed(): number {
+    return this.#confirms.awaited
   }
 
   get nextDeadline(): number {
@@ -146,11 +151,14 @@ export class ChannelPublisher {
   }
 
   /** Nobody wants to wait any more for what was published, or asked, under these tokens. */
-  withdraw(tokens: ReadonlySet<object>, cause: Error): void {
-    for (const publish of this.#confirms.withdraw(tokens)) {
+  withdraw(causes: Causes): void {
+    for (const publish of this.#confirms.withdraw(causes)) {
+      const cause = causes.get(publish.token) as Error
       this.#giveUp(publish, cause.message, 'unknown', { ...this.#link.endpoint, cause })
     }
-    for (const token of this.#waits.withdraw(tokens)) this.#link.emit({ type: 'failed', token, error: cause })
+    for (const token of this.#waits.withdraw(causes)) {
+      this.#link.emit({ type: 'failed', token, error: causes.get(token) as Error })
+    }
     this.#answerWaits()
   }
 

@@ -10,6 +10,7 @@ import { type AnsweredCall, CallSlot } from './call-slot.js'
 import {
   type CallCommand,
   type CallStep,
+  type Causes,
   type Command,
   isExclusive,
   nameOf,
@@ -216,16 +217,18 @@ export class CommandLane {
   }
 
   /** Nobody wants to wait any more for what was issued under these tokens. What has not left never will. */
-  withdraw(tokens: ReadonlySet<object>, cause: Error): void {
-    const isWithdrawn = (command: Command): boolean =>
-      'token' in command && command.token !== undefined && tokens.has(command.token)
-    for (const command of this.#queue.remove(isWithdrawn)) {
+  withdraw(causes: Causes): void {
+    const causeOf = (command: Command): Error | undefined =>
+      'token' in command && command.token !== undefined ? causes.get(command.token) : undefined
+    for (const command of this.#queue.remove(command => causeOf(command) !== undefined)) {
+      const cause = causeOf(command) as Error
       this.#discount(command)
       if (command.kind === 'publish') this.#failUnsent(command, cause.message, cause)
       else if (command.kind === 'call') this.#dropQueued(command, cause)
     }
     const { call } = this.#slot
-    if (call !== undefined && tokens.has(call.token)) this.#giveUp(call, cause)
+    const cause = call === undefined ? undefined : causes.get(call.token)
+    if (call !== undefined && cause !== undefined) this.#giveUp(call, cause)
     this.advance()
   }
 
@@ -293,11 +296,11 @@ export class CommandLane {
     return (
       blocked === undefined &&
       this.flowActive &&
-      outbound.size < limits.highWaterMark &&
+      outbound.queued < limits.highWaterMark &&
       !outbound.isBusy(this.#channel.number) &&
       !this.#slot.isExclusive &&
       !this.#slot.isMidCall &&
-      this.#publisher.unconfirmed < this.#channel.maxUnconfirmed
+      this.#publisher.outstanding < this.#channel.maxUnconfirmed
     )
   }
 
@@ -337,7 +340,14 @@ export class CommandLane {
 
   #failUnsent(command: PublishCommand, why: string, cause?: Error): void {
     const details = { ...this.#link.endpoint, cause }
-    this.#publisher.failUnsent(command, `${why}${blockedClause(this.#link)}`, details)
+    this.#publisher.failUnsent(command, `${why}${this.#windowClause}${blockedClause(this.#link)}`, details)
+  }
+
+  get #windowClause(): string {
+    const { outstanding } = this.#publisher
+    return outstanding < this.#channel.maxUnconfirmed
+      ? ''
+      : `; ${outstanding} others wait for the broker's confirm`
   }
 
   #dropQueued(call: CallCommand, error: Error): void {

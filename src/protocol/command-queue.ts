@@ -1,26 +1,30 @@
 // Commands that wait for their turn on a channel, in program order. It knows their size and when each stops waiting, and
 // nothing else of them.
 //
-// Publishes age alike, and so do calls. As long as deadlines come in order, looking for what has expired therefore ends at
-// the first that has not: two hundred thousand publishes that age out one by one must not cost a walk over all of them each.
+// Publishes age alike, and so do calls; what never stops waiting has no place in that order. As long as deadlines come in
+// order, looking for what has expired therefore ends at the first that has not: two hundred thousand publishes that age out
+// one by one must not cost a walk over all of them each. What is taken out of the middle leaves a hole.
 
 export interface QueuedCommand {
   /** What it counts for in `maxBuffered`. */
   readonly octets: number
-  /** When it stops waiting. */
+  /** When it stops waiting; Infinity for never. */
   readonly deadline: number
 }
 
 export class CommandQueue<C extends QueuedCommand> {
   #commands: (C | undefined)[] = []
+  /** Index of the first command; never of a hole. */
   #head = 0
+  /** Commands that wait, holes left out. */
+  #size = 0
   #octets = 0
   /** Whether no deadline is before that of a command in front of it. */
   #isOrdered = true
   #lastDeadline = Number.NEGATIVE_INFINITY
 
   get isEmpty(): boolean {
-    return this.#head === this.#commands.length
+    return this.#size === 0
   }
 
   /** Octets of all commands that wait. */
@@ -34,73 +38,89 @@ export class CommandQueue<C extends QueuedCommand> {
   }
 
   get nextDeadline(): number {
-    if (this.#isOrdered) return this.first?.deadline ?? Number.POSITIVE_INFINITY
     let deadline = Number.POSITIVE_INFINITY
-    for (const command of this.#waiting()) deadline = Math.min(deadline, command.deadline)
+    for (let index = this.#head; index < this.#commands.length; index++) {
+      deadline = Math.min(deadline, this.#commands[index]?.deadline ?? Number.POSITIVE_INFINITY)
+      if (this.#isOrdered && deadline !== Number.POSITIVE_INFINITY) break
+    }
     return deadline
   }
 
   push(command: C): void {
-    this.#isOrdered = this.isEmpty || (this.#isOrdered && command.deadline >= this.#lastDeadline)
-    this.#lastDeadline = command.deadline
+    const { deadline, octets } = command
+    if (this.isEmpty) this.#forgetOrder()
+    if (deadline !== Number.POSITIVE_INFINITY) {
+      this.#isOrdered &&= deadline >= this.#lastDeadline
+      this.#lastDeadline = deadline
+    }
     this.#commands.push(command)
-    this.#octets += command.octets
+    this.#size++
+    this.#octets += octets
   }
 
   shift(): C | undefined {
-    const command = this.#commands[this.#head]
+    const command = this.first
     if (command === undefined) return undefined
-    this.#commands[this.#head++] = undefined
-    this.#octets -= command.octets
-    // Array.shift moves every element of an array this long; a moving head with a rare cut does not.
-    if (this.#head * 2 > this.#commands.length) {
-      this.#commands = this.#commands.slice(this.#head)
-      this.#head = 0
-    }
+    this.#take(this.#head)
+    this.#trim()
     return command
   }
 
   /** Removes and returns what has waited too long, in order. `renew` may give a command more time where it stands. */
   expire(now: number, renew: (command: C) => boolean = never): C[] {
     const expired: C[] = []
-    let renewed = false
-    const isOver = (command: C): boolean => {
-      if (command.deadline > now) return false
-      const stays = renew(command)
-      renewed ||= stays
-      return !stays
+    for (let index = this.#head; index < this.#commands.length; index++) {
+      const command = this.#commands[index]
+      if (command === undefined || command.deadline === Number.POSITIVE_INFINITY) continue
+      if (command.deadline > now) {
+        if (this.#isOrdered) break
+      } else if (renew(command)) this.#isOrdered = false
+      else expired.push(this.#take(index))
     }
-    if (this.#isOrdered) {
-      while (this.first !== undefined && isOver(this.first)) expired.push(this.shift() as C)
-      if (!renewed) return expired
-    }
-    expired.push(...this.remove(isOver))
+    this.#trim()
     return expired
   }
 
   /** Removes and returns what is to go, in order. */
   remove(isToGo: (command: C) => boolean): C[] {
     const removed: C[] = []
-    for (const command of this.drain()) {
-      if (isToGo(command)) removed.push(command)
-      else this.push(command)
+    for (let index = this.#head; index < this.#commands.length; index++) {
+      const command = this.#commands[index]
+      if (command !== undefined && isToGo(command)) removed.push(this.#take(index))
     }
+    this.#trim()
     return removed
   }
 
   /** Removes and returns all, in order. */
   drain(): C[] {
-    const commands = [...this.#waiting()]
-    this.#commands = []
-    this.#head = 0
-    this.#octets = 0
-    return commands
+    return this.remove(() => true)
   }
 
-  *#waiting(): Generator<C> {
-    for (let index = this.#head; index < this.#commands.length; index++) yield this.#commands[index] as C
+  #take(index: number): C {
+    const command = this.#commands[index] as C
+    this.#commands[index] = undefined
+    this.#size--
+    this.#octets -= command.octets
+    return command
+  }
+
+  /** Array.shift moves every element of an array this long; a moving head, and now and then an array without holes, do not. */
+  #trim(): void {
+    while (this.#head < this.#commands.length && this.first === undefined) this.#head++
+    if (this.#commands.length <= 2 * this.#size + HOLES) return
+    this.#commands = this.#commands.filter(command => command !== undefined)
+    this.#head = 0
+  }
+
+  #forgetOrder(): void {
+    this.#isOrdered = true
+    this.#lastDeadline = Number.NEGATIVE_INFINITY
   }
 }
+
+/** So many cost nothing. */
+const HOLES = 32
 
 function never(): boolean {
   return false

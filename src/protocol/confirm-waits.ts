@@ -39,7 +39,7 @@ export class ConfirmWaits {
   }
 
   /** Removes and returns those that nobody wants an answer to. What they would have heard the next one hears. */
-  withdraw(tokens: ReadonlySet<object>): object[] {
+  withdraw(tokens: Pick<ReadonlySet<object>, 'has'>): object[] {
     const withdrawn = this.#waits.filter(({ token }) => tokens.has(token))
     for (const { token, failures } of withdrawn) {
       const index = this.#waits.findIndex(wait => wait.token === token)

@@ -9,6 +9,7 @@
 // says so. This is the only place where a FrameError or a Violation is caught.
 
 import { type FieldTable, INITIAL_FRAME_MAX } from '../frames/index.js'
+import type { Causes } from './channel-commands.js'
 import { ChannelDirectory } from './channel-directory.js'
 import type { ChannelLimits } from './channel-link.js'
 import type { ChannelProtocol } from './channel-protocol.js'
@@ -225,9 +226,9 @@ export class ConnectionProtocol {
     this.#secretUpdates.request({ newSecret, reason }, token, now, timeoutMs)
   }
 
-  /** Nobody wants to wait any more for what the connection was asked under these tokens: it fails with `cause`. */
-  withdraw(tokens: ReadonlySet<object>, cause: Error): void {
-    this.#secretUpdates.withdraw(tokens, cause)
+  /** Nobody wants to wait any more for what the connection was asked under these tokens: each fails with its cause. */
+  withdraw(causes: Causes): void {
+    this.#secretUpdates.withdraw(causes)
   }
 
   /** Puts a heartbeat in front of what goes next. False once the connection is closed, or not yet open. */

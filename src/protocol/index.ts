@@ -10,7 +10,7 @@ export {
   kindOf,
   TypedField,
 } from '../frames/index.js'
-export type { ConsumeCommand } from './channel-commands.js'
+export type { Causes, ConsumeCommand } from './channel-commands.js'
 export type { ChannelLimits } from './channel-link.js'
 export type { ChannelProtocol } from './channel-protocol.js'
 export { type CloseInitiator, type CloseReason, describeReason } from './close-reason.js'

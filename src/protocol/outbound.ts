@@ -79,6 +79,11 @@ export class Outbound {
     return this.#readyOctets + this.#slab.appended + this.#jobOctets + leading
   }
 
+  /** Octets that wait in order: large bodies, which take turns with everything else, left out. */
+  get queued(): number {
+    return this.#readyOctets + this.#slab.appended
+  }
+
   /** Frames accepted so far, heartbeats left out. */
   get frames(): number {
     return this.#frames

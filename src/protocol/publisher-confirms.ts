@@ -2,8 +2,8 @@
 // acknowledges single tags or all up to one, in any order; each publish is settled once, and a tag that is not
 // outstanding is ignored.
 //
-// An entry stays until the broker has answered, or until it has fallen behind every outstanding one: an abandoned
-// publish (deadline, signal) keeps its place, because the tags of those after it depend on it.
+// An entry stays until the broker has answered: also an abandoned one (deadline, signal), because the tags of those after it
+// depend on it, and because a broker that does not answer must not be sent more and more.
 
 /** A publish that waits for its confirmation. */
 export interface UnconfirmedPublish {
@@ -23,10 +23,13 @@ export interface UnconfirmedPublish {
 
 export class PublisherConfirms<T extends UnconfirmedPublish> {
   #slots: (T | undefined)[] = []
-  /** Index in `#slots` of the oldest outstanding publish. */
+  /** Index in `#slots` of the oldest outstanding publish, and its tag. */
   #head = 0
   #headTag = 1
+  /** Index of the oldest that is not abandoned. */
+  #awaitedHead = 0
   #outstanding = 0
+  #awaited = 0
   /** Whether no deadline is before that of an older publish: then looking for overdue ones ends at the first that is not. */
   #isOrdered = true
   #lastDeadline = Number.NEGATIVE_INFINITY
@@ -36,9 +39,14 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
     return this.#outstanding
   }
 
-  /** The oldest tag that is outstanding; all before it are settled or abandoned. */
+  /** Those of them that somebody waits for. */
+  get awaited(): number {
+    return this.#awaited
+  }
+
+  /** The oldest tag that somebody waits for; all before it are settled or abandoned. */
   get oldestTag(): number {
-    return this.#headTag
+    return this.#headTag + this.#awaitedHead - this.#head
   }
 
   /** The tag the broker will give to the next publish. */
@@ -52,6 +60,7 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
     this.#lastDeadline = publish.deadline
     this.#slots.push(publish)
     this.#outstanding++
+    this.#awaited++
   }
 
   /** Removes what an ack or nack covers and returns it, oldest first. Tag 0 with `multiple` covers everything. */
@@ -73,14 +82,14 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
   }
 
   /** Abandons what is published under these tokens, and returns it. */
-  withdraw(tokens: ReadonlySet<object>): T[] {
+  withdraw(tokens: Pick<ReadonlySet<object>, 'has'>): T[] {
     return this.#abandon(publish => tokens.has(publish.token), false)
   }
 
   /** When the next publish expires. */
   get nextDeadline(): number {
     let deadline = Number.POSITIVE_INFINITY
-    for (let index = this.#head; index < this.#slots.length; index++) {
+    for (let index = this.#awaitedHead; index < this.#slots.length; index++) {
       const publish = this.#slots[index]
       if (publish === undefined || publish.abandoned) continue
       if (this.#isOrdered) return publish.deadline
@@ -95,14 +104,16 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
     this.#headTag = this.nextTag
     this.#slots = []
     this.#head = 0
+    this.#awaitedHead = 0
     this.#outstanding = 0
+    this.#awaited = 0
     return rest
   }
 
   /** `endsAtFirst`: none is to be abandoned behind the first that is not. */
   #abandon(isToGo: (publish: T) => boolean, endsAtFirst: boolean): T[] {
     const abandoned: T[] = []
-    for (let index = this.#head; index < this.#slots.length; index++) {
+    for (let index = this.#awaitedHead; index < this.#slots.length; index++) {
       const publish = this.#slots[index]
       if (publish === undefined || publish.abandoned) continue
       if (isToGo(publish)) {
@@ -110,6 +121,7 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
         abandoned.push(publish)
       } else if (endsAtFirst) break
     }
+    this.#awaited -= abandoned.length
     this.#advance()
     return abandoned
   }
@@ -120,23 +132,23 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
     if (publish === undefined || tag < this.#headTag) return undefined
     this.#slots[index] = undefined
     this.#outstanding--
+    if (!publish.abandoned) this.#awaited--
     return publish
   }
 
   #advance(): void {
-    while (this.#head < this.#slots.length && this.#mayPass(this.#slots[this.#head])) {
-      if (this.#slots[this.#head] !== undefined) this.#outstanding--
-      this.#slots[this.#head] = undefined
+    const { length } = this.#slots
+    while (this.#head < length && this.#slots[this.#head] === undefined) {
       this.#head++
       this.#headTag++
     }
-    if (this.#head * 2 > this.#slots.length && this.#head > 64) {
+    this.#awaitedHead = Math.max(this.#awaitedHead, this.#head)
+    while (this.#awaitedHead < length && this.#slots[this.#awaitedHead]?.abandoned !== false)
+      this.#awaitedHead++
+    if (this.#head * 2 > length && this.#head > 64) {
       this.#slots = this.#slots.slice(this.#head)
+      this.#awaitedHead -= this.#head
       this.#head = 0
     }
-  }
-
-  #mayPass(publish: T | undefined): boolean {
-    return publish === undefined || publish.abandoned
   }
 }

@@ -1,6 +1,7 @@
 // connection.update-secret (RabbitMQ): a new password or token for a connection that runs. One is outstanding at a time and
 // the rest wait, as with the calls of a channel. The server answers a secret that it refuses by closing the connection (530).
 
+import type { Causes } from './channel-commands.js'
 import type { ChannelLimits } from './channel-link.js'
 import { CallTimeoutError, type Endpoint } from './errors.js'
 import type { ProtocolEvent } from './events.js'
@@ -88,10 +89,10 @@ export class SecretUpdates {
   }
 
   /** Nobody wants to wait any more under these tokens. One that has not left is taken back. */
-  withdraw(tokens: ReadonlySet<object>, cause: Error): void {
+  withdraw(causes: Causes): void {
     this.#fail(
-      ({ token }) => tokens.has(token),
-      () => cause,
+      ({ token }) => causes.has(token),
+      ({ token }) => causes.get(token) as Error,
     )
   }
 

@@ -2,17 +2,18 @@ import { getEventListeners } from 'node:events'
 import { expect } from 'chai'
 import { AbortWatch, abortCause, expectNotAborted } from '../../src/connection/abort-watch.js'
 import { Deferred } from '../../src/connection/deferred.js'
+import type { Causes } from '../../src/protocol/index.js'
 
 const listenersOf = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length
 
 describe('AbortWatch', () => {
-  let withdrawn: { tokens: ReadonlySet<object>; cause: Error }[]
+  let withdrawn: Causes[]
   let watch: AbortWatch
   let controller: AbortController
 
   beforeEach(() => {
     withdrawn = []
-    watch = new AbortWatch((tokens, cause) => withdrawn.push({ tokens, cause }))
+    watch = new AbortWatch(causes => void withdrawn.push(causes))
     controller = new AbortController()
   })
 
@@ -42,12 +43,37 @@ describe('AbortWatch', () => {
     await done.promise
     const reason = new Error('enough')
     controller.abort(reason)
-    expect(withdrawn.map(({ tokens }) => [...tokens])).to.deep.equal([[one, other]])
-    expect(withdrawn[0]?.cause).to.equal(reason)
+    expect(withdrawn.map(causes => [...causes])).to.deep.equal([
+      [
+        [one, reason],
+        [other, reason],
+      ],
+    ])
     expect(listenersOf(controller.signal)).to.equal(0)
     for (const wait of [one, other]) wait.resolve(undefined)
     await Promise.all([one.promise, other.promise])
-    expect(withdrawn.map(({ tokens }) => tokens.size)).to.deep.equal([2])
+    expect(withdrawn).to.have.lengthOf(1)
+  })
+
+  it('withdraws at once for the first signal of a turn, and together for all others', async () => {
+    const controllers = Array.from({ length: 100 }, () => new AbortController())
+    const waits = controllers.map(({ signal }) => {
+      const wait = new Deferred<void>()
+      watch.watch(signal, wait)
+      return wait
+    })
+    controllers.forEach((each, index) => {
+      each.abort(new Error(String(index)))
+    })
+    expect(withdrawn.map(({ size }) => size)).to.deep.equal([1])
+    await new Promise(resolve => setImmediate(resolve))
+    expect(withdrawn.map(({ size }) => size)).to.deep.equal([1, 99])
+    const causes = new Map([...(withdrawn[0] ?? []), ...(withdrawn[1] ?? [])])
+    expect(waits.map(wait => causes.get(wait)?.message)).to.deep.equal(waits.map((_, index) => String(index)))
+    const next = new Deferred<void>()
+    watch.watch(controller.signal, next)
+    controller.abort()
+    expect(withdrawn.map(({ size }) => size)).to.deep.equal([1, 99, 1])
   })
 
   it('listens again when somebody waits after all others have settled', async () => {
@@ -58,7 +84,7 @@ describe('AbortWatch', () => {
     watch.watch(controller.signal, second)
     expect(listenersOf(controller.signal)).to.equal(1)
     controller.abort()
-    expect([...(withdrawn[0]?.tokens ?? [])]).to.deep.equal([second])
+    expect([...(withdrawn[0]?.keys() ?? [])]).to.deep.equal([second])
   })
 })
 

@@ -28,6 +28,7 @@ export class BusySession {
     const channel = await this.#note('openChannel', connection.openChannel({ confirm: true }))
     const plain = await this.#note('openChannel', connection.openChannel())
     this.#note('channel.closed', channel.closed)
+    channel.on('handlerError', () => {})
     const [first, second] = await Promise.all([
       this.#note('queueDeclare', channel.queueDeclare('', { arguments: { 'x-max-length': 1_000 } })),
       this.#note('queueDeclare', plain.queueDeclare()),

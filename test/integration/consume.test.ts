@@ -195,6 +195,7 @@ describe('consume, with RabbitMQ', () => {
     it('rejects at once when it is told to', async () => {
       await withMessages(1, async (queue, ready) => {
         let calls = 0
+        session.channel.on('handlerError', () => {})
         await session.channel.consume(queue, { onError: 'reject' }, async () => {
           calls++
           throw new Error('no')

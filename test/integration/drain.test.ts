@@ -340,6 +340,7 @@ describe('A graceful end, with RabbitMQ', function () {
         const channel = await connection.openChannel()
         const queue = await queueOf(2)
         const work = new HeldWork()
+        channel.on('handlerError', () => {})
         const consumer = await channel.consume(queue, { onError }, work.handle)
         await until(5_000, 'the handlers', () => work.begun.length === 2)
         await witness.deleteQueue(queue)

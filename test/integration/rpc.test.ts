@@ -233,6 +233,7 @@ describe('request and reply, with RabbitMQ', () => {
     ] as const) {
       it(`answers it ${what}`, async () => {
         await withSharedQueue(session, { durable: true }, async queue => {
+          session.channel.on('handlerError', () => {})
           await serveRpc(session.channel, queue, ({ body }) => {
             if (String(body) === 'bad') throw new RpcError('no such order')
             return { body: `re: ${body}`, type: 'price' }

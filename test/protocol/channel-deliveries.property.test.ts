@@ -163,7 +163,7 @@ class Session {
     const waiting = this.#asked.filter(({ isOver }) => !isOver)
     const asked = waiting[pick % (waiting.length || 1)]
     if (asked === undefined) return
-    this.#pair.run(() => this.#channel.withdraw(new Set([asked]), new Error('withdrawn')))
+    this.#pair.run(() => this.#channel.withdraw(new Map([[asked, new Error('withdrawn')]])))
     this.#look()
     expect(asked.isOver, 'a call that was withdrawn waits').to.equal(true)
   }

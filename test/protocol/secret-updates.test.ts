@@ -16,7 +16,7 @@ function update(pair: ProtocolPair, secret = 'new', timeoutMs?: number): object 
 }
 
 function withdraw(pair: ProtocolPair, cause: Error, ...tokens: object[]): void {
-  pair.run(() => pair.protocol.withdraw(new Set(tokens), cause))
+  pair.run(() => pair.protocol.withdraw(new Map(tokens.map(token => [token, cause]))))
 }
 
 /** The secrets that have reached the peer. */

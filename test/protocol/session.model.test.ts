@@ -249,11 +249,10 @@ class Session {
   /** Some of those that wait, of whatever channel, do not want to any more. */
   #withdraw(picks: readonly number[]): void {
     const waiting = [...this.#tokens].filter(({ settledBy }) => settledBy === undefined)
-    const tokens = new Set(
-      picks.map(pick => waiting[pick % waiting.length]).filter(token => token !== undefined),
-    )
-    this.pair.protocol.withdraw(tokens, ABORTED)
-    for (const { protocol } of this.#lives) protocol?.withdraw(tokens, ABORTED)
+    const tokens = picks.map(pick => waiting[pick % waiting.length]).filter(token => token !== undefined)
+    const causes = new Map(tokens.map(token => [token, ABORTED]))
+    this.pair.protocol.withdraw(causes)
+    for (const { protocol } of this.#lives) protocol?.withdraw(causes)
     this.pair.settle()
     this.#look()
     // Once connection.close is sent all that waits has one end, which is near.

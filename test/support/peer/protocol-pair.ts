@@ -143,7 +143,8 @@ export class ProtocolPair {
 
   /** What was asked under these tokens is not wanted any more. */
   withdraw(channel: ChannelProtocol, cause: Error, ...tokens: (object | undefined)[]): void {
-    this.run(() => channel.withdraw(new Set(tokens.filter(token => token !== undefined)), cause))
+    const causes = tokens.filter(token => token !== undefined).map(token => [token, cause] as const)
+    this.run(() => channel.withdraw(new Map(causes)))
   }
 
   /** What was asked under the token has failed with, or undefined. */
