@@ -1,6 +1,7 @@
 // The public door: everything users may import from 'thump', and nothing else.
 
 export {
+  type AckOptions,
   type AnsweredOptions,
   type Body,
   type CallOptions,
@@ -27,8 +28,10 @@ export {
   type ExchangeDeclareOptions,
   type ExchangeDeleteOptions,
   type FailureAction,
+  type FailureOutcome,
   type GetOptions,
   type Interval,
+  type NackOptions,
   type NoWaitOptions,
   openRpcClient,
   type PrefetchOptions,
@@ -38,6 +41,7 @@ export {
   type QueueDeclareOptions,
   type QueueDeleteOptions,
   type QueueType,
+  type RejectOptions,
   RpcClient,
   type RpcClientOptions,
   type RpcHandler,

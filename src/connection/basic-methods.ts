@@ -68,8 +68,10 @@ export function transactionMethod<Name extends 'tx.select' | 'tx.commit' | 'tx.r
   return { name, args: {} }
 }
 
-/** A delivery tag alone would not do. */
-export function expectDelivery(delivery: Delivery): Delivery {
+/** A delivery tag alone would not do; nor would the positional flags of other clients, which must not be ignored. */
+export function expectDelivery(delivery: Delivery, surplus: readonly unknown[]): Delivery {
+  if (surplus.length > 0)
+    throw new ArgumentError('options', 'must be an object with all that is to be said: { requeue, multiple }')
   if (delivery instanceof Delivery) return delivery
   throw new ArgumentError(
     'delivery',

@@ -43,7 +43,7 @@ export class ChannelConsumers implements Iterable<ConsumerEnding> {
   /** The channel closes. */
   stop(): void {
     this.#retired = true
-    for (const consumer of this.#consumers) consumer.stop()
+    for (const consumer of this.#consumers) consumer.close()
   }
 
   /** The channel is gone. */

@@ -13,8 +13,8 @@ import {
   type ProtocolEvent,
   type ReturnedMessage,
 } from '../protocol/index.js'
-import { AbortWatch, type Wait } from './abort-watch.js'
-import { Announcer, warnOfThrow } from './announcer.js'
+import { AbortWatch, expectNotAborted, type Wait } from './abort-watch.js'
+import { Announcer } from './announcer.js'
 import { checkOptions } from './arguments.js'
 import * as basic from './basic-methods.js'
 import type { AnsweredOptions, CallOptions, NoWaitOptions, Unanswered } from './call-options.js'
@@ -33,10 +33,11 @@ import { type CancelOptions, CHANNEL_CLOSE_CHECKS, type ChannelCloseOptions } fr
 import { Consumer } from './consumer.js'
 import { ConsumerStarter } from './consumer-starter.js'
 import { Deferred, handled } from './deferred.js'
-import { Delivery } from './delivery.js'
+import { type AckOptions, Delivery, type NackOptions, type RejectOptions } from './delivery.js'
 import type { ExchangeDeclareOptions, ExchangeDeleteOptions } from './exchange-methods.js'
 import * as exchanges from './exchange-methods.js'
 import { GracefulClose } from './graceful-close.js'
+import { type FailureOutcome, HandlerFailures } from './handler-failures.js'
 import { nothing, PendingCall } from './pending-call.js'
 import { LimitedPublish, Publisher } from './publisher.js'
 import type { QueueDeclared, QueueDeclareOptions, QueueDeleteOptions } from './queue-methods.js'
@@ -47,10 +48,10 @@ export interface ChannelEvents {
   /** A message came back that belongs to no publish that waits for its confirm: always so on a plain channel. */
   returned: [message: ReturnedMessage]
   /**
-   * A consumer's handler threw or rejected; what was done about the delivery is the consumer's `onError`. While nobody listens,
-   * the first on a channel is a process warning.
+   * A consumer's handler threw or rejected, and what was done about the delivery by the consumer's `onError`. While nobody listens,
+   * the first of each outcome on a channel is a process warning.
    */
-  handlerError: [error: unknown, delivery: Delivery]
+  handlerError: [error: unknown, delivery: Delivery, outcome: FailureOutcome]
 }
 
 /** What a channel is doing. */
@@ -67,7 +68,6 @@ export class Channel extends Announcer<ChannelEvents> {
   readonly #calls: Calls
   readonly #publisher: Publisher
   readonly #starter: ConsumerStarter
-  #hasWarned = false
 
   /** @internal */
   constructor(host: ChannelHost, begin: (owner: object) => ChannelProtocol) {
@@ -84,7 +84,10 @@ export class Channel extends Announcer<ChannelEvents> {
       aborts: this.#aborts,
       calls: this.#calls,
       consumers: this.#consumers,
-      noteHandlerError: (error, delivery) => this.#noteHandlerError(error, delivery),
+      noteHandlerError: new HandlerFailures({
+        isListening: () => this.listenerCount('handlerError') > 0,
+        announce: (...failure) => this.announce('handlerError', ...failure),
+      }).note,
     })
   }
 
@@ -104,7 +107,7 @@ export class Channel extends Announcer<ChannelEvents> {
   }
 
   /**
-   * Declares an exchange (AMQP 0-9-1, 1.6.2.1) of the type `direct`, `fanout`, `topic`, `headers` or one of a plugin.
+   * Declares an exchange (AMQP 0-9-1, 1.6.2.1) of the type `direct`, `fanout`, `topic`, `headers` or one of a plugin (`x-…`).
    * Declaring it again with other properties closes the channel (406).
    */
   exchangeDeclare(exchange: string, type: string, options: ExchangeDeclareOptions = {}): Promise<void> {
@@ -204,6 +207,7 @@ export class Channel extends Announcer<ChannelEvents> {
   prefetch(count: number, options: PrefetchOptions = {}): Promise<void> {
     const method = () => {
       const qos = basic.basicQos(count, options)
+      expectNotAborted(options.signal)
       if (!qos.args.global) this.#starter.prefetch = count
       return qos
     }
@@ -261,8 +265,10 @@ export class Channel extends Announcer<ChannelEvents> {
     optionsOrHandler: ConsumeOptions | DeliveryHandler = {},
     handler?: DeliveryHandler,
   ): Promise<Consumer> {
-    if (typeof optionsOrHandler === 'function') return this.consume(queue, {}, optionsOrHandler)
-    return handled(() => this.#starter.start(queue, optionsOrHandler, handler))
+    if (typeof optionsOrHandler !== 'function')
+      return handled(() => this.#starter.start(queue, optionsOrHandler, handler))
+    if (handler === undefined) return this.consume(queue, {}, optionsOrHandler)
+    return handled(() => Promise.reject(new ArgumentError('handler', 'comes last, behind the options')))
   }
 
   /** Cancels a consumer of this channel, as `consumer.cancel()` does. Resolves when it has ended. */
@@ -282,21 +288,21 @@ export class Channel extends Announcer<ChannelEvents> {
   }
 
   /** Acknowledges, like `delivery.ack()`. It takes the delivery: a tag alone does not say which life it belongs to. */
-  ack(delivery: Delivery, options?: { multiple?: boolean | undefined }): boolean {
-    return basic.expectDelivery(delivery).ack(options)
+  ack(delivery: Delivery, options?: AckOptions): boolean
+  ack(delivery: Delivery, options?: AckOptions, ...surplus: unknown[]): boolean {
+    return basic.expectDelivery(delivery, surplus).ack(options)
   }
 
   /** Refuses, like `delivery.nack()`. */
-  nack(
-    delivery: Delivery,
-    options?: { requeue?: boolean | undefined; multiple?: boolean | undefined },
-  ): boolean {
-    return basic.expectDelivery(delivery).nack(options)
+  nack(delivery: Delivery, options?: NackOptions): boolean
+  nack(delivery: Delivery, options?: NackOptions, ...surplus: unknown[]): boolean {
+    return basic.expectDelivery(delivery, surplus).nack(options)
   }
 
   /** Refuses, like `delivery.reject()`. */
-  reject(delivery: Delivery, options?: { requeue?: boolean | undefined }): boolean {
-    return basic.expectDelivery(delivery).reject(options)
+  reject(delivery: Delivery, options?: RejectOptions): boolean
+  reject(delivery: Delivery, options?: RejectOptions, ...surplus: unknown[]): boolean {
+    return basic.expectDelivery(delivery, surplus).reject(options)
   }
 
   /**
@@ -305,11 +311,7 @@ export class Channel extends Announcer<ChannelEvents> {
    * ends the connection then (541).
    */
   recover(options: CallOptions = {}): Promise<void> {
-    return this.#calls.make(
-      options,
-      () => basic.basicRecover(options),
-      () => this.#consumers.takeBack(),
-    )
+    return this.#calls.make(options, () => basic.basicRecover(options), nothing)
   }
 
   /**
@@ -317,7 +319,7 @@ export class Channel extends Announcer<ChannelEvents> {
    * for: until they are done they may publish, call and settle as before, and only `consume()` is refused. Then it closes when
    * all that was issued before is sent, answered and confirmed.
    *
-   * Settles within `timeout`, of which handlers have at most four fifths. What was given up is said in the reason: handlers that
+   * Settles within `timeout`, of which handlers have all but a fifth, or two seconds. What was given up is said in the reason: handlers that
    * still run, and whose deliveries go back to their queues, and publishes that are not confirmed. Safe to call any number
    * of times.
    *
@@ -339,13 +341,18 @@ export class Channel extends Announcer<ChannelEvents> {
   }
 
   /** @internal */
-  receive(event: Extract<ProtocolEvent, { type: 'drained' | 'returned' | 'channelClosed' }>): void {
+  receive(
+    event: Extract<ProtocolEvent, { type: 'drained' | 'returned' | 'takenBack' | 'channelClosed' }>,
+  ): void {
     switch (event.type) {
       case 'drained':
         return this.#publisher.noteDrained()
       case 'returned':
         return this.announce('returned', event.message)
+      case 'takenBack':
+        return this.#consumers.takeBack()
       case 'channelClosed':
+        this.#graceful.interrupt()
         this.#publisher.end(new ChannelClosedError(event.reason, this.number, this.#host.endpoint))
         this.#consumers.lose()
         return this.#closed.resolve(this.#graceful.explain(event.reason, `channel ${this.number}`))
@@ -365,15 +372,6 @@ export class Channel extends Announcer<ChannelEvents> {
   /** @internal The wait for that call ends when the signal fires. */
   watch(signal: AbortSignal | undefined, call: Wait): void {
     this.#aborts.watch(signal, call)
-  }
-
-  /** With nobody listening the first failure becomes a process warning: a message may be lost by it. */
-  #noteHandlerError(error: unknown, delivery: Delivery): void {
-    if (this.listenerCount('handlerError') === 0 && !this.#hasWarned) {
-      this.#hasWarned = true
-      warnOfThrow("a consumer's handler (nobody listens to 'handlerError')", error)
-    }
-    this.announce('handlerError', error, delivery)
   }
 
   #withdraw(causes: Causes): void {

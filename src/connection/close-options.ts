@@ -7,8 +7,8 @@ export interface CancelOptions {
   /** Milliseconds that it may take, running handlers included. Default: `closeTimeout`. */
   timeout?: number | undefined
   /**
-   * Do not ask the server for an answer: the consumer has ended when the cancel is written. What is still on its way to it
-   * goes back; without acknowledgements it is lost. Default false.
+   * Do not wait for the server's answer: the consumer has ended when the cancel is written. What is still on its way to it
+   * goes back; without acknowledgements it is lost. Its tag is free when the answer has come. Default false.
    */
   noWait?: boolean | undefined
   /** Ends the wait: the promise rejects with the signal's reason. The consumer is cancelled all the same. */

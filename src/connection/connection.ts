@@ -228,7 +228,7 @@ export class Connection extends Announcer<ConnectionEvents> {
    * call without `drain` ends that wait at once. A handler may call and await it, and is not waited for itself, but its own
    * delivery goes back unless it settles it before (see {@link Channel.close}).
    *
-   * Settles within `timeout` whatever the broker does, of which handlers have at most four fifths; what was given up is said in
+   * Settles within `timeout` whatever the broker does, of which handlers have all but a fifth, or two seconds; what was given up is said in
    * the reason. Safe to call in any state and any number of times; the time of the first call counts.
    */
   close(options: CloseOptions = {}): Promise<CloseReason> {
@@ -261,6 +261,7 @@ export class Connection extends Announcer<ConnectionEvents> {
       },
       close: timeoutMs => {
         driver.protocol.close(driver.now(), timeoutMs)
+        for (const channel of this.#channels) channel.consumers.stop()
         this.#receiveBudget.lift()
         driver.flush()
       },
@@ -299,6 +300,7 @@ export class Connection extends Announcer<ConnectionEvents> {
         return (event.channel as Channel).receive({ ...event, reason: this.#told(event.reason) })
       case 'drained':
       case 'returned':
+      case 'takenBack':
         return (event.channel as Channel).receive(event)
       case 'blocked':
         return this.announce('blocked', event.reason)

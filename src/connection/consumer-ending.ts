@@ -4,7 +4,7 @@
 import type { CloseReason, Endpoint } from '../protocol/index.js'
 import type { Clock } from './clock.js'
 import { Deferred } from './deferred.js'
-import { Drain, type DrainedConsumer, reasonGivingUp } from './drain.js'
+import { Drain, type DrainedConsumer, reasonGivingUp, stillRunning } from './drain.js'
 import type { HandlerPool } from './handler-pool.js'
 
 /** What the end of a consumer acts on. */
@@ -19,8 +19,10 @@ export interface EndingSupport {
   sendCancel(noWait: boolean): void
   /** Nothing more is to be begun. */
   onStop(): void
-  /** The broker has taken everything back that is not settled. */
+  /** What waits to be begun, and is not without acknowledgements, is the broker's again. */
   onTakenBack(): void
+  /** Whether something waits to be begun. */
+  hasWaiting(): boolean
   /** The consumer has ended, and its handlers are done. */
   onDone(ending: ConsumerEnding): void
 }
@@ -29,6 +31,7 @@ export class ConsumerEnding implements DrainedConsumer {
   readonly #support: EndingSupport
   readonly #drains = new Set<Drain>()
   #stopping = false
+  #closing = false
   #lost = false
   #reason: CloseReason | undefined
 
@@ -60,7 +63,17 @@ export class ConsumerEnding implements DrainedConsumer {
     if (!this.#support.bringsReplies) this.cancel(false)
   }
 
-  /** The channel closes, and what was not begun goes back with it. */
+  /** The channel closes: what a handler does from here on may fail for that alone. */
+  get isClosing(): boolean {
+    return this.#closing
+  }
+
+  /** The channel closes, and what is not settled goes back with it. */
+  close(): void {
+    this.#closing = true
+    this.stop()
+  }
+
   stop(): void {
     if (this.#stopping) return
     this.#stopping = true
@@ -79,13 +92,15 @@ export class ConsumerEnding implements DrainedConsumer {
   /** The channel is gone, or the consumer never began: what its handlers do is no concern of the broker's any more. */
   lose(): void {
     this.#lost = true
+    this.#support.onTakenBack()
     this.noteProgress()
   }
 
   /** A handler has ended, or the consumer has. */
   noteProgress(endedRunner?: string): void {
     for (const drain of this.#drains) drain.look(this, endedRunner)
-    if (this.#lost || (this.#reason !== undefined && this.running(NOBODY) === 0)) this.#support.onDone(this)
+    const isIdle = this.running(NOBODY) === 0 && !this.#support.hasWaiting()
+    if (this.#lost || (this.#reason !== undefined && isIdle)) this.#support.onDone(this)
   }
 
   /** Waits for its end and for its handlers. Resolves with the reason, which says what was given up. */
@@ -97,7 +112,7 @@ export class ConsumerEnding implements DrainedConsumer {
     const reason = this.#reason
     if (reason !== undefined && abandoned === 0) return reason
     const answer = reason === undefined ? 'no answer, ' : ''
-    const text = `not complete within ${timeoutMs} ms: ${answer}${abandoned} handlers still running`
+    const text = `not complete within ${timeoutMs} ms: ${answer}${stillRunning(abandoned)}`
     return reasonGivingUp(reason ?? { by: 'client' }, text, who, endpoint)
   }
 

@@ -14,6 +14,7 @@ import type { ChannelHost } from './channel-host.js'
 import { type ConsumeOptions, checkHandler, type DeliveryHandler } from './channel-options.js'
 import { Consumer, type ConsumerHost } from './consumer.js'
 import type { Delivery } from './delivery.js'
+import type { FailureOutcome } from './handler-failures.js'
 import { nothing, PendingCall } from './pending-call.js'
 
 /** What a starter needs of its channel. */
@@ -23,7 +24,7 @@ export interface ConsumingChannel {
   readonly aborts: AbortWatch
   readonly calls: Calls
   readonly consumers: ChannelConsumers
-  noteHandlerError(error: unknown, delivery: Delivery): void
+  noteHandlerError(error: unknown, delivery: Delivery, outcome: FailureOutcome): void
 }
 
 const DEFAULT_PREFETCH = 100

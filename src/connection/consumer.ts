@@ -18,6 +18,7 @@ import { ConsumerEnding } from './consumer-ending.js'
 import { Deferred, handled } from './deferred.js'
 import { Delivery } from './delivery.js'
 import { Fifo } from './fifo.js'
+import type { FailureOutcome } from './handler-failures.js'
 import { HandlerPool } from './handler-pool.js'
 import type { ReceiveBudget } from './receive-budget.js'
 
@@ -35,7 +36,7 @@ export interface ConsumerHost {
   readonly closeTimeout: number
   flush(): void
   sendCancel(consumerTag: string, noWait: boolean): Promise<void>
-  noteHandlerError(error: unknown, delivery: Delivery): void
+  noteHandlerError(error: unknown, delivery: Delivery, outcome: FailureOutcome): void
   /** The consumer has ended, and its handlers are done. */
   release(consumer: ConsumerEnding): void
 }
@@ -164,6 +165,7 @@ export class Consumer implements AsyncIterable<Delivery> {
       concurrency: Math.min(options.concurrency ?? limit, limit),
       autoSettle: options.autoSettle ?? true,
       onError: options.onError ?? 'requeue-once',
+      isClosing: () => this.#ending.isClosing,
     }
     return new HandlerPool(handler, policy, this.#host.noteHandlerError, runner => {
       this.#work()
@@ -184,6 +186,7 @@ export class Consumer implements AsyncIterable<Delivery> {
         if (this.#ending.reason !== undefined) this.#handBack()
       },
       onTakenBack: () => this.#drop(),
+      hasWaiting: () => !this.#inbox.isEmpty,
       onDone: release,
     })
   }
@@ -228,7 +231,10 @@ export class Consumer implements AsyncIterable<Delivery> {
   #take(): Delivery | undefined {
     if (this.#isHandingBack) return undefined
     const delivery = this.#inbox.shift()
-    if (delivery !== undefined) this.#discount(Math.min(delivery.octets + DELIVERY_OVERHEAD, this.#budgeted))
+    if (delivery === undefined) return undefined
+    this.#discount(Math.min(delivery.octets + DELIVERY_OVERHEAD, this.#budgeted))
+    // Handlers tell by themselves.
+    if (this.#pool === undefined && this.#inbox.isEmpty) this.#ending.noteProgress()
     return delivery
   }
 

@@ -5,6 +5,21 @@ import { inspect } from 'node:util'
 import type { DeliveryState, IncomingDelivery, MessageProperties, Settlement } from '../protocol/index.js'
 import { checkOptions, isBoolean } from './arguments.js'
 
+/** Options of `ack`. */
+export interface AckOptions {
+  /** All deliveries before it on its channel too. Default false. */
+  multiple?: boolean | undefined
+}
+
+/** Options of `reject`. */
+export interface RejectOptions {
+  /** Back into its queue. Default false: it is dead-lettered or dropped. */
+  requeue?: boolean | undefined
+}
+
+/** Options of `nack`. */
+export interface NackOptions extends AckOptions, RejectOptions {}
+
 const ACK_CHECKS = { multiple: isBoolean }
 const NACK_CHECKS = { requeue: isBoolean, multiple: isBoolean }
 const REJECT_CHECKS = { requeue: isBoolean }
@@ -79,7 +94,7 @@ export class Delivery {
    * Acknowledges it (AMQP 0-9-1, 1.8.3.13), with `multiple` all before it on its channel too.
    * Returns true when that was accepted for sending; otherwise nothing is sent and {@link state} says why.
    */
-  ack(options?: { multiple?: boolean | undefined }): boolean {
+  ack(options?: AckOptions): boolean {
     if (options !== undefined) checkOptions(options, ACK_CHECKS, 'options')
     return this.#settle({ kind: 'ack', multiple: options?.multiple ?? false })
   }
@@ -88,7 +103,7 @@ export class Delivery {
    * Refuses it (RabbitMQ's basic.nack): back into its queue with `requeue`; by default it is dead-lettered or dropped.
    * With `multiple` all before it on its channel too.
    */
-  nack(options?: { requeue?: boolean | undefined; multiple?: boolean | undefined }): boolean {
+  nack(options?: NackOptions): boolean {
     if (options !== undefined) checkOptions(options, NACK_CHECKS, 'options')
     return this.#settle({
       kind: 'nack',
@@ -101,7 +116,7 @@ export class Delivery {
    * Refuses it (AMQP 0-9-1, 1.8.3.14): back into its queue with `requeue`; by default it is dead-lettered or dropped. On
    * RabbitMQ 4.3 and later a requeue by reject counts as a failed delivery, one by nack does not.
    */
-  reject(options?: { requeue?: boolean | undefined }): boolean {
+  reject(options?: RejectOptions): boolean {
     if (options !== undefined) checkOptions(options, REJECT_CHECKS, 'options')
     return this.#settle({ kind: 'reject', requeue: options?.requeue ?? false })
   }

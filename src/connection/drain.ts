@@ -104,6 +104,11 @@ export class Drain {
   }
 }
 
+/** How many handlers were given up, in words. */
+export function stillRunning(handlers: number): string {
+  return handlers === 1 ? '1 handler still running' : `${handlers} handlers still running`
+}
+
 /** A reason that says also what was given up. */
 export function reasonGivingUp(
   reason: CloseReason,

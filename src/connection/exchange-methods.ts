@@ -2,7 +2,7 @@
 // method with its arguments, checked. Defaults are RabbitMQ's recommendations where the specification's would lose
 // something: an exchange is durable.
 
-import type { FieldTable, MethodOf } from '../protocol/index.js'
+import { ArgumentError, type FieldTable, type MethodOf } from '../protocol/index.js'
 import { type Checks, checkOptions, isBoolean, isShortstr, isTable } from './arguments.js'
 import { NO_WAIT_CHECKS, type NoWaitOptions } from './call-options.js'
 import { type ArgumentRows, argumentsOf, checksOf } from './typed-arguments.js'
@@ -59,9 +59,20 @@ export function exchangeDeclare(
 ): MethodOf<'exchange.declare'> {
   checkOptions(options, DECLARE_CHECKS, 'options')
   const { passive = false, durable = true, autoDelete = false, internal = false, noWait = false } = options
+  if (!passive) expectType(type)
   const flags = { passive, durable, autoDelete, internal, noWait }
   const table = argumentsOf(options, EXCHANGE_ARGUMENTS)
   return { name: 'exchange.declare', args: { exchange, type, ...flags, arguments: table } }
+}
+
+/** A type that RabbitMQ 3.10 does not know ends the whole connection (503). Those of its plugins begin with `x-`. */
+function expectType(type: string): void {
+  isShortstr(type, 'type')
+  if (/^(?:direct|fanout|topic|headers|x-.+)$/.test(type)) return
+  throw new ArgumentError(
+    'type',
+    "must be direct, fanout, topic, headers or a plugin's, which begins with x-",
+  )
 }
 
 export function exchangeDelete(

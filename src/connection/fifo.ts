@@ -5,13 +5,17 @@ export class Fifo<T> {
   #items: (T | undefined)[] = []
   #head = 0
 
+  get isEmpty(): boolean {
+    return this.#head === this.#items.length
+  }
+
   push(item: T): void {
     this.#items.push(item)
   }
 
   /** Removes and returns the oldest; undefined when there is none. */
   shift(): T | undefined {
-    if (this.#head === this.#items.length) return undefined
+    if (this.isEmpty) return undefined
     const item = this.#items[this.#head]
     this.#items[this.#head++] = undefined
     if (this.#head * 2 > this.#items.length) {

@@ -4,7 +4,7 @@
 
 import type { CloseReason, Endpoint } from '../protocol/index.js'
 import type { Clock } from './clock.js'
-import { Drain, type DrainedConsumer, reasonGivingUp } from './drain.js'
+import { Drain, type DrainedConsumer, reasonGivingUp, stillRunning } from './drain.js'
 
 /** What is closed. */
 export interface ClosingSide {
@@ -18,8 +18,10 @@ export interface ClosingSide {
   close(timeoutMs: number): void
 }
 
-/** The share of the time that handlers have; the rest is for confirms and the answer to the close. */
-const HANDLERS_SHARE = 0.8
+/** The part of the time that is not the handlers': for confirms and the answer to the close. */
+const REST_SHARE = 0.2
+/** More of it they do not need. */
+const REST_MAX_MS = 2_000
 
 export class GracefulClose {
   readonly #side: ClosingSide
@@ -48,7 +50,8 @@ export class GracefulClose {
       this.#close(Math.max(1, Math.round(this.#deadline - this.#side.now())))
     })
     this.#side.retireConsumers()
-    this.#drain.begin(this.#side.consumers(), timeoutMs * HANDLERS_SHARE)
+    const rest = Math.min(timeoutMs * REST_SHARE, REST_MAX_MS)
+    this.#drain.begin(this.#side.consumers(), timeoutMs - rest)
   }
 
   /** Closes without waiting for handlers, any longer if they are being waited for. */
@@ -59,15 +62,15 @@ export class GracefulClose {
     this.#drain.end()
   }
 
+  /** What is closed has ended otherwise: who still runs is counted. */
+  interrupt(): void {
+    this.#drain?.end()
+  }
+
   /** The reason of the end, with the handlers that were given up; always the same object. `who`: `channel 3`. */
   explain(reason: CloseReason, who: string): CloseReason {
     if (this.#abandoned === 0 || reason.by !== 'client') return reason
-    this.#told ??= reasonGivingUp(
-      reason,
-      `${this.#abandoned} handlers still running`,
-      who,
-      this.#side.endpoint,
-    )
+    this.#told ??= reasonGivingUp(reason, stillRunning(this.#abandoned), who, this.#side.endpoint)
     return this.#told
   }
 

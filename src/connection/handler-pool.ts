@@ -5,12 +5,18 @@ import { warnOfThrow } from './announcer.js'
 import { checkFailureAction, type DeliveryHandler, type FailureAction } from './channel-options.js'
 import type { Delivery } from './delivery.js'
 import { nameRunner } from './handler-caller.js'
+import type { FailureOutcome } from './handler-failures.js'
 
 export interface HandlerPolicy {
   readonly concurrency: number
   readonly autoSettle: boolean
   readonly onError: FailureAction | ((error: unknown, delivery: Delivery) => FailureAction)
+  /** The channel closes: a handler may fail for that alone, and its delivery goes back by itself. */
+  isClosing(): boolean
 }
+
+/** Told of each handler that fails, when its delivery has been dealt with. */
+export type NoteFailure = (error: unknown, delivery: Delivery, outcome: FailureOutcome) => void
 
 /** Runs one handler at a time. They are kept and used again, as each has a name of its own by which its handler is found. */
 interface Runner {
@@ -22,7 +28,7 @@ interface Runner {
 export class HandlerPool {
   readonly #handler: DeliveryHandler
   readonly #policy: HandlerPolicy
-  readonly #noteError: (error: unknown, delivery: Delivery) => void
+  readonly #noteError: NoteFailure
   readonly #noteEnd: (runner: string) => void
   /** By name. */
   readonly #runners = new Map<string, Runner>()
@@ -31,7 +37,7 @@ export class HandlerPool {
   constructor(
     handler: DeliveryHandler,
     policy: HandlerPolicy,
-    noteError: (error: unknown, delivery: Delivery) => void,
+    noteError: NoteFailure,
     noteEnd: (runner: string) => void,
   ) {
     this.#handler = handler
@@ -81,22 +87,24 @@ export class HandlerPool {
   }
 
   #fail(error: unknown, delivery: Delivery): void {
-    const action = this.#policy.autoSettle ? this.#actionFor(error, delivery) : 'leave'
-    if (action !== 'leave') this.#settle(delivery, action)
-    this.#noteError(error, delivery)
+    const isOurs = this.#policy.autoSettle && !this.#policy.isClosing()
+    const action = isOurs ? this.#actionFor(error, delivery) : 'leave'
+    this.#noteError(error, delivery, this.#settle(delivery, action))
   }
 
   /**
    * By reject: since RabbitMQ 4.3 only that counts towards a delivery limit. A stream has no way to take a message back, and gives
    * no more after a prefetch of unsettled ones.
    */
-  #settle(delivery: Delivery, action: Exclude<FailureAction, 'leave'>): void {
-    if (delivery.state !== 'unsettled') return
-    if (delivery.isFromStream) delivery.ack()
-    else
-      delivery.reject({
-        requeue: action === 'requeue' || (action === 'requeue-once' && !delivery.redelivered),
-      })
+  #settle(delivery: Delivery, action: FailureAction): FailureOutcome {
+    if (action === 'leave' || delivery.state !== 'unsettled') return 'left'
+    if (delivery.isFromStream) {
+      delivery.ack()
+      return 'acknowledged'
+    }
+    const requeue = action === 'requeue' || (action === 'requeue-once' && !delivery.redelivered)
+    delivery.reject({ requeue })
+    return requeue ? 'requeued' : 'rejected'
   }
 
   #actionFor(error: unknown, delivery: Delivery): FailureAction {

@@ -2,6 +2,7 @@
 // made on (404), so each is made on a channel of its own.
 
 import { ArgumentError, ChannelClosedError } from '../protocol/index.js'
+import { unlessAborted } from './abort-watch.js'
 import { checkOptions, isShortstr } from './arguments.js'
 import { CALL_CHECKS, type CallOptions } from './call-options.js'
 import type { Channel } from './channel.js'
@@ -56,7 +57,8 @@ async function ask<T>(
   const channel = await source.openChannel(options)
   try {
     const answer = await question(channel, { signal, timeout: leftOf(timeout, source.now() - begunAt) })
-    await channel.close()
+    const left = leftOf(timeout, source.now() - begunAt)
+    await unlessAborted(signal, channel.close({ timeout: left }))
     return answer
   } catch (error) {
     // It is closed already, or waits for a reply that nobody else waits for.

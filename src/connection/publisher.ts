@@ -95,7 +95,7 @@ export class Publisher {
       checkOptions(options, CALL_CHECKS, 'options')
       const { signal, timeout } = options
       expectNotAborted(signal)
-      this.#life.awaitConfirms(wait)
+      this.#life.awaitConfirms(wait, this.#host.now())
       this.#host.flush()
       this.#aborts.watch(signal, wait)
       if (timeout !== undefined) {
@@ -178,6 +178,10 @@ function propertiesOf(options: PublishOptions | undefined): PublishProperties {
 function checkOption(name: string, value: unknown): void {
   const checks: Readonly<Record<string, Check>> = PUBLISH_CHECKS
   const check = Object.hasOwn(checks, name) ? checks[name] : undefined
-  if (check === undefined) throw new ArgumentError(`options.${name}`, 'is unknown')
+  if (check === undefined) {
+    const hint = name === 'persistent' ? '; deliveryMode 2 is persistent, and the default' : ''
+    const known = `${Object.keys(checks).join(', ')} and the content properties`
+    throw new ArgumentError(`options.${name}`, `is unknown; known are ${known}${hint}`)
+  }
   if (value !== undefined) check(value, `options.${name}`)
 }

@@ -22,8 +22,8 @@ export function replyOf(result: unknown): RpcReply {
   if (result === undefined) return { body: '' }
   if (typeof result === 'string' || result instanceof Uint8Array) return { body: result }
   if (typeof result !== 'object' || result === null || !('body' in result)) {
-    const choices = 'a string, a Buffer, a Uint8Array, an object with a body, or undefined'
-    throw new ArgumentError('reply', `must be ${choices}, not ${kindOf(result)}`)
+    const choices = 'a string, a Buffer, a Uint8Array, { body, … } or undefined'
+    throw new ArgumentError('reply', `must be ${choices}, not ${kindOf(result)} without a body`)
   }
   refuseOptions(result, OWN, 'reply')
   return result as RpcReply

@@ -1,8 +1,8 @@
 // The one call of a channel that is outstanding. RabbitMQ's replies to pipelined calls overtake each other (consume-ok after
 // qos-ok, measured), so which reply belongs to which call is only known as long as there is one.
 //
-// A call whose caller was told that it failed keeps the slot: its reply is still to come. A call that wants no reply keeps it
-// until its octets have left, which is all that can be said of it.
+// A call whose caller has been told something keeps the slot: its reply is still to come. A call that wants no reply keeps it
+// until its octets have left, which is all that can be said of it; a cancel is answered all the same (see onTheWire).
 
 import {
   type CallCommand,
@@ -16,10 +16,12 @@ import type { CallName, Method, MethodOf } from './method-types.js'
 import { ReplyCode } from './reply-codes.js'
 import { Violation } from './violation.js'
 
-/** A call that is over, and the method of it that was answered, or wanted no answer. */
+/** A call to tell of, and the method of it that was answered, or has left and wanted no answer. */
 export interface AnsweredCall {
   readonly call: CallCommand
   readonly method: MethodOf<CallName>
+  /** The caller has been told something before. */
+  readonly told: boolean
 }
 
 export class CallSlot {
@@ -69,16 +71,23 @@ export class CallSlot {
     this.#position = awaited !== undefined && isNoWait(awaited) ? position : Number.POSITIVE_INFINITY
   }
 
-  /** Octets before this position have left. The call that is over by that, if there is one. */
+  /** Octets before this position have left. The call that wants no more than that, if there is one. */
   noteHandedOver(handedOver: number): AnsweredCall | undefined {
-    return this.#position < handedOver ? this.#end() : undefined
+    const { call } = this
+    if (call === undefined || this.#position >= handedOver) return undefined
+    const departed = this.#end()
+    if (departed.method.name !== 'basic.cancel') return departed
+    this.#call = call
+    call.abandoned = true
+    return departed
   }
 
   /** Matches a reply: the call that is over by it, or the step that is to be sent on it. */
   takeReply(reply: Method): AnsweredCall | CallStep {
     const { awaited } = this
     const call = this.#call
-    if (call === undefined || awaited === undefined || isNoWait(awaited) || !isReplyTo(reply, awaited.name)) {
+    const isExpected = awaited !== undefined && !this.awaitsDeparture && isReplyTo(reply, awaited.name)
+    if (call === undefined || !isExpected) {
       throw new Violation(ReplyCode.ChannelError, `${reply.name} answers nothing that was asked`, reply.name)
     }
     if (!this.isMidCall) return this.#end()
@@ -97,7 +106,8 @@ export class CallSlot {
   }
 
   #end(): AnsweredCall {
-    const ended = { call: this.#call as CallCommand, method: this.awaited as MethodOf<CallName> }
+    const call = this.#call as CallCommand
+    const ended = { call, method: this.awaited as MethodOf<CallName>, told: call.abandoned }
     this.clear()
     return ended
   }

@@ -58,7 +58,7 @@ export type SettlementMethod = MethodOf<'basic.ack' | 'basic.nack' | 'basic.reje
 export interface ConfirmWait {
   readonly kind: 'confirmWait'
   readonly token: object
-  readonly deadline: number
+  deadline: number
   readonly octets: number
 }
 
@@ -85,6 +85,22 @@ export type Command = CallCommand | PublishCommand | SettlementCommand | Confirm
 /** The name of the method a call is known by: its last step's. */
 export function nameOf(call: CallCommand): CallName {
   return (call.steps.at(-1) as CallStep).method.name
+}
+
+/** A call whose answer nobody waits for. */
+export function callForNobody(step: CallStep): CallCommand {
+  const never = Number.POSITIVE_INFINITY
+  const waiting = { deadline: never, timeoutMs: never, abandoned: true }
+  return { kind: 'call', token: {}, steps: [step], step: 0, octets: 0, ...waiting }
+}
+
+/**
+ * A call as it is sent. A cancel always asks for its answer, also when nobody waits for that: RabbitMQ answers calls that come
+ * after a cancel before deliveries that the queue has sent already, so only cancel-ok says that there are no more.
+ */
+export function onTheWire(method: MethodOf<CallName>): Method {
+  if (method.name !== 'basic.cancel') return method as Method
+  return { name: method.name, args: { ...method.args, noWait: false } }
 }
 
 /** Whether the method is one that its sender wants no reply to. */

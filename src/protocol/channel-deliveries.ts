@@ -18,6 +18,8 @@ export class ChannelDeliveries {
   readonly #send: (settlement: SettlementMethod) => 'sent' | 'queued'
   readonly #consumers = new ConsumerRegistry()
   readonly #ledger = new DeliveryLedger()
+  /** The consumer whose cancel is outstanding. */
+  #cancelling: RegisteredConsumer | undefined
   #lastDeliveryTag = 0
   #recovering = false
 
@@ -126,17 +128,17 @@ export class ChannelDeliveries {
   }
 
   /**
-   * A cancel without a reply is being sent: the consumer has ended, and what is still on its way to it goes back. A reply to
-   * whatever is called after it says that nothing is on its way any more.
+   * A cancel is being sent. One that nobody waits for ends the consumer now, and what comes for it until cancel-ok goes back.
    */
-  retireConsumer(consumerTag: string): void {
-    const registered = this.#consumers.retire(consumerTag)
+  beginCancel(consumerTag: string, isWaitedFor: boolean): void {
+    const registered = isWaitedFor ? undefined : this.#consumers.disown(consumerTag)
     if (registered !== undefined) this.#tellEnd(registered, { by: 'client' })
+    this.#cancelling = this.#consumers.get(consumerTag)
   }
 
-  /** A call that was sent after the cancels without a reply was answered. */
-  forgetRetired(): void {
-    this.#consumers.forgetRetired()
+  /** cancel-ok. Whoever has the tag by now, because the server cancelled first, is another consumer. */
+  endCancel(consumerTag: string): void {
+    if (this.#consumers.get(consumerTag) === this.#cancelling) this.endConsumer(consumerTag, { by: 'client' })
   }
 
   endConsumer(consumerTag: string, reason: CloseReason): void {

@@ -161,6 +161,12 @@ export class ChannelDirectory implements ChannelLink {
     for (const channel of this.#channels.values()) channel.seal()
   }
 
+  /** The broker reads again. */
+  unblock(now: number): void {
+    this.blocked = undefined
+    for (const channel of this.#channels.values()) channel.noteUnblocked(now)
+  }
+
   /** The connection is ending: so are its channels. */
   lose(reason: CloseReason): void {
     for (const channel of this.#channels.values()) channel.lose(reason)

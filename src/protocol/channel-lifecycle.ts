@@ -1,7 +1,7 @@
 // Where the life of one channel stands, and how it ends: moves along the transition table, appends the close methods, and
 // sees to it that every way of ending comes to an end. What waits on the channel is its parts'; they are told.
 
-import type { ChannelLink } from './channel-link.js'
+import { blockedClause, type ChannelLink } from './channel-link.js'
 import { type ChannelState, type ChannelTrigger, nextChannelState, triggerOf } from './channel-state.js'
 import type { CloseReason } from './close-reason.js'
 import { ChannelClosedError, CloseTimeoutError, type ErrorDetails } from './errors.js'
@@ -110,7 +110,8 @@ export class ChannelLifecycle {
   /** Gives up on a close that takes too long. */
   expire(now: number): void {
     if (now < this.#deadline) return
-    const text = `not closed within ${this.#timeoutMs} ms; ${this.#channel.unconfirmed} publishes unconfirmed`
+    const left = `${this.#channel.unconfirmed} publishes unconfirmed${blockedClause(this.#link)}`
+    const text = `not closed within ${this.#timeoutMs} ms; ${left}`
     const error = new CloseTimeoutError(`channel ${this.#channel.number} ${text}`, this.#link.endpoint)
     this.refuse({ by: 'client', text, error }, ReplyCode.ReplySuccess)
   }

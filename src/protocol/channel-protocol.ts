@@ -4,7 +4,6 @@
 // another life.
 
 import { ArgumentError, type ByteReader } from '../frames/index.js'
-import type { AnsweredCall } from './call-slot.js'
 import { type Causes, type ConsumeCommand, callsOf, isContentMethod, nameOf } from './channel-commands.js'
 import { ChannelDeliveries } from './channel-deliveries.js'
 import { ChannelLifecycle } from './channel-lifecycle.js'
@@ -131,7 +130,7 @@ export class ChannelProtocol implements ChannelLife {
   noteDeparture(): void {
     const sent = this.#lane.noteDeparture()
     if (sent === undefined) return
-    if (sent.call.abandoned) this.#undoAbandoned(sent.method)
+    if (sent.told) this.#undoAbandoned(sent.method)
     else this.#link.emit({ type: 'replied', token: sent.call.token, reply: undefined })
     this.advance()
   }
@@ -141,6 +140,11 @@ export class ChannelProtocol implements ChannelLife {
     if (this.#lifecycle.isOver) return
     this.#lane.advance()
     this.#lifecycle.advance()
+  }
+
+  /** The broker reads again: the call that it has not answered has its whole time from now on. */
+  noteUnblocked(now: number): void {
+    this.#lane.renewCall(now)
   }
 
   /** The connection has ended. */
@@ -205,11 +209,11 @@ export class ChannelProtocol implements ChannelLife {
   }
 
   /** Asks whether all publishes so far are confirmed: `replied` when they are, `failed` when some are not. */
-  awaitConfirms(token: object): void {
+  awaitConfirms(token: object, now: number): void {
     this.#lifecycle.expectOpen(undefined)
     if (!this.confirming)
       throw new ArgumentError('channel', 'is not in confirm mode: nothing confirms its publishes')
-    this.#lane.awaitConfirms(token)
+    this.#lane.awaitConfirms(token, now)
   }
 
   settle(deliveryTag: number, settlement: Settlement): boolean {
@@ -253,8 +257,8 @@ export class ChannelProtocol implements ChannelLife {
     if (method.name === 'confirm.select') this.#confirmsBegun = true
     else if (method.name === 'basic.recover') this.#deliveries.beginRecovery()
     else if (method.name === 'tx.select') this.#deliveries.beginTransactions()
-    else if (method.name === 'basic.cancel' && method.args.noWait)
-      this.#deliveries.retireConsumer(method.args.consumerTag)
+    else if (method.name === 'basic.cancel')
+      this.#deliveries.beginCancel(method.args.consumerTag, !method.args.noWait)
   }
 
   onSettlement(): boolean {
@@ -307,11 +311,11 @@ export class ChannelProtocol implements ChannelLife {
   }
 
   #receiveReply(reply: Method): void {
-    const answered = this.#takeReply(reply)
+    const answered = this.#lane.takeReply(reply)
     if (answered !== undefined) {
-      const { call, method } = answered
+      const { call, method, told } = answered
       this.#applyReply(method)
-      if (call.abandoned) this.#undoAbandoned(method)
+      if (told) this.#undoAbandoned(method)
       else if (reply.name === 'basic.get-empty')
         this.#link.emit({ type: 'got', token: call.token, delivery: undefined })
       else this.#link.emit({ type: 'replied', token: call.token, reply })
@@ -319,19 +323,14 @@ export class ChannelProtocol implements ChannelLife {
     this.advance()
   }
 
-  #takeReply(reply: Method): AnsweredCall | undefined {
-    const answered = this.#lane.takeReply(reply)
-    if (answered !== undefined) this.#deliveries.forgetRetired()
-    return answered
-  }
-
   /** Some calls change what the channel holds once they are answered. */
   #applyReply(method: MethodOf<CallName>): void {
     switch (method.name) {
       case 'basic.cancel':
-        return this.#deliveries.endConsumer(method.args.consumerTag, { by: 'client' })
+        return this.#deliveries.endCancel(method.args.consumerTag)
       case 'basic.recover':
-        return this.#deliveries.endRecovery()
+        this.#deliveries.endRecovery()
+        return this.#link.emit({ type: 'takenBack', channel: this.owner })
       case 'tx.commit':
         return this.#deliveries.commit()
       case 'tx.rollback':
@@ -339,12 +338,10 @@ export class ChannelProtocol implements ChannelLife {
     }
   }
 
-  /** Nobody waits for the reply any more. A consumer that nobody has must not swallow messages. */
+  /** Nobody waited for the answer any more. A consumer that nobody has must not swallow messages. */
   #undoAbandoned(method: MethodOf<CallName>): void {
     if (method.name !== 'basic.consume') return
-    const { consumerTag } = method.args
-    this.#append({ name: 'basic.cancel', args: { consumerTag, noWait: true } })
-    this.#deliveries.retireConsumer(consumerTag)
+    this.#lane.cancelAtOnce(method.args.consumerTag)
   }
 
   #receiveContent({ method, content }: Assembled<MethodOf<ContentMethodName>>): void {
@@ -360,12 +357,12 @@ export class ChannelProtocol implements ChannelLife {
   #receiveGetOk(reply: MethodOf<'basic.get-ok'>, content: Content): void {
     // Before the call is taken as answered: if this ends the connection, whoever made it must hear of that.
     this.#deliveries.expectInOrder(reply.args.deliveryTag)
-    const answered = this.#takeReply(reply)
+    const answered = this.#lane.takeReply(reply)
     if (answered?.method.name !== 'basic.get') return
-    const { call, method } = answered
+    const { call, method, told } = answered
     const { noAck } = method.args
     const delivery = this.#deliveries.accept({ life: this, content, noAck, consumerTag: '', ...reply.args })
-    if (!call.abandoned) this.#link.emit({ type: 'got', token: call.token, delivery })
+    if (!told) this.#link.emit({ type: 'got', token: call.token, delivery })
     else this.#deliveries.giveBack(delivery)
     this.advance()
   }

@@ -23,19 +23,10 @@ import {
   propertyOctetsIn,
 } from './frame-writers.js'
 import type { PublishFailures } from './publish-failures.js'
+import type { PublishTerms } from './publish-terms.js'
 import { PublisherConfirms, type UnconfirmedPublish } from './publisher-confirms.js'
 import type { ReturnedMessage } from './returned-message.js'
 import { type Alike, Returns } from './returns.js'
-
-/** What holds for a publish from when it was issued. */
-export interface PublishTerms {
-  /** How long it is waited for. */
-  readonly timeoutMs: number
-  /** When that is over. */
-  readonly deadline: number
-  /** Where to note that it failed. */
-  readonly failures: PublishFailures
-}
 
 /** A publish on a confirm channel, sent and not yet confirmed. */
 interface SentPublish extends UnconfirmedPublish {
@@ -166,7 +157,7 @@ export class ChannelPublisher {
   failUnsent(publish: PublishCommand, why: string, details: ErrorDetails): void {
     if (publish.token === undefined) return
     const error = new UnconfirmedError(why, { ...publish.publishing, outcome: 'not-sent' }, details)
-    publish.failures.note(error)
+    if (publish.confirming) publish.failures.note(error)
     this.#link.emit({ type: 'failed', token: publish.token, error })
   }
 

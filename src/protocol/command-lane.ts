@@ -12,16 +12,20 @@ import {
   type CallStep,
   type Causes,
   type Command,
+  type ConfirmWait,
+  callForNobody,
   isExclusive,
   nameOf,
+  onTheWire,
   type PublishCommand,
   type SettlementMethod,
 } from './channel-commands.js'
 import { blockedClause, type ChannelLink } from './channel-link.js'
-import type { ChannelPublisher, PublishTerms } from './channel-publisher.js'
+import type { ChannelPublisher } from './channel-publisher.js'
 import { type CloseReason, describeReason } from './close-reason.js'
+import { callTimedOut, overfull, waitTimedOut, windowClause } from './command-errors.js'
 import { CommandQueue } from './command-queue.js'
-import { BackpressureError, CallTimeoutError, ChannelClosedError, type ErrorDetails } from './errors.js'
+import { type CallTimeoutError, ChannelClosedError, type ErrorDetails } from './errors.js'
 import {
   copyMethodFrame,
   type Encode,
@@ -31,17 +35,10 @@ import {
   type Publishing,
 } from './frame-writers.js'
 import type { CallName, Method, MethodOf } from './method-types.js'
-import { PublishFailures } from './publish-failures.js'
+import { ENDLESS, type PublishTerms } from './publish-terms.js'
 
 /** About what a command that waits occupies besides its octets: many small ones must have a limit too. */
 const COMMAND_OVERHEAD = 512
-
-/** On a plain channel nobody hears what became of a publish: it waits as long as its channel lives. */
-const ENDLESS: PublishTerms = Object.freeze({
-  deadline: Number.POSITIVE_INFINITY,
-  timeoutMs: Number.POSITIVE_INFINITY,
-  failures: new PublishFailures(),
-})
 
 /** The channel a lane belongs to. */
 export interface LaneOwner {
@@ -99,15 +96,12 @@ export class CommandLane {
 
   /** Calls that belong together: each is sent on the reply to the one before, and the last reply is the answer. */
   submit(methods: readonly MethodOf<CallName>[], token: object, now: number, timeoutMs: number): void {
-    const { outbound, limits } = this.#link
-    const steps = methods.map(method => ({
-      method,
-      frames: encodeAhead(encodeMethodFrame, this.#channel.number, outbound.frameMax, method as Method),
-    }))
+    const { limits } = this.#link
+    const steps = methods.map(method => this.#encode(method))
     const octets = steps.reduce((sum, step) => sum + step.frames.length, COMMAND_OVERHEAD)
     // Not the publishes that wait: while the broker blocks them, calls go on.
     if (this.#callOctets + octets > limits.maxBuffered)
-      throw this.#overfull('a call', octets, this.#callOctets)
+      throw overfull('a call', octets, this.#callOctets, this.#link)
     const deadline = now + timeoutMs
     this.#enqueue({ kind: 'call', token, steps, step: 0, deadline, timeoutMs, abandoned: false, octets })
     this.advance()
@@ -123,7 +117,7 @@ export class CommandLane {
   ): 'sent' | 'queued' {
     const { outbound, buffered, limits } = this.#link
     const { length } = publishing.body
-    if (buffered + length > limits.maxBuffered) throw this.#overfull('a body', length, buffered)
+    if (buffered + length > limits.maxBuffered) throw overfull('a body', length, buffered, this.#link)
     const terms = this.#terms(confirming, now, timeoutMs)
     if (this.#queue.isEmpty && this.#mayPublish()) {
       this.#publisher.send(publishing, confirming ? token : undefined, terms)
@@ -133,6 +127,12 @@ export class CommandLane {
     const octets = frames.length + length + COMMAND_OVERHEAD
     this.#enqueue({ kind: 'publish', token, confirming, publishing, frames, ...terms, octets })
     return 'queued'
+  }
+
+  /** Cancels a consumer that nobody has, before anything else is called; nothing may be outstanding. */
+  cancelAtOnce(consumerTag: string): void {
+    const step = this.#encode({ name: 'basic.cancel', args: { consumerTag, noWait: false } })
+    this.#sendStep(this.#slot.begin(callForNobody(step)))
   }
 
   /** Sends a settlement, in its place among transaction methods and other settlements: one with `multiple` covers those. */
@@ -159,9 +159,12 @@ export class CommandLane {
     }
   }
 
-  /** Asks whether all publishes before are confirmed. Each of them has a deadline, so the answer needs none. */
-  awaitConfirms(token: object): void {
-    const deadline = Number.POSITIVE_INFINITY
+  /**
+   * Asks whether all publishes before are confirmed. Each of them has a deadline; what else is in front has none while the broker
+   * blocks, so then the question has one.
+   */
+  awaitConfirms(token: object, now: number): void {
+    const deadline = now + this.#link.limits.confirmTimeoutMs
     this.#publisher.issueWait(token)
     this.#enqueue({ kind: 'confirmWait', token, deadline, octets: COMMAND_OVERHEAD })
     this.advance()
@@ -202,18 +205,27 @@ export class CommandLane {
    */
   expire(now: number): { readonly call: CallCommand; readonly error: CallTimeoutError } | undefined {
     const renew = (command: Command): boolean => {
-      if (!this.#outlastsBlock(command)) return false
-      command.deadline = now + command.timeoutMs
+      if (!this.#outlasts(command)) return false
+      const { rpcTimeoutMs, confirmTimeoutMs } = this.#link.limits
+      command.deadline = now + (command.kind === 'call' ? rpcTimeoutMs : confirmTimeoutMs)
       return true
     }
     for (const command of this.#queue.expire(now, renew)) this.#failOverdue(command)
     const { call } = this.#slot
     if (call === undefined || now < call.deadline) return undefined
-    const error = this.#timeoutOf(call, this.#slot.awaitsDeparture ? 'not sent' : 'no reply')
+    const error = callTimedOut(call, this.#slot.awaitsDeparture ? 'not sent' : 'no reply', this.#link)
     this.#giveUp(call, error)
     if (this.#link.blocked === undefined) return { call, error }
     call.deadline = now + call.timeoutMs
     return undefined
+  }
+
+  /** The call that is outstanding has its whole time from now on. */
+  renewCall(now: number): void {
+    const { call } = this.#slot
+    if (call === undefined) return
+    call.deadline = now + call.timeoutMs
+    this.#link.wakeBy(call.deadline)
   }
 
   /** Nobody wants to wait any more for what was issued under these tokens. What has not left never will. */
@@ -244,8 +256,12 @@ export class CommandLane {
     }
   }
 
-  /** A cancel that is given up would leave a consumer that nobody can end; it waits until the broker reads again. */
-  #outlastsBlock(command: Command): command is CallCommand {
+  /**
+   * A cancel that is given up would leave a consumer that nobody can end; it waits until the broker reads again. A wait for
+   * confirms waits as long as there are publishes in front that may be confirmed.
+   */
+  #outlasts(command: Command): command is CallCommand | ConfirmWait {
+    if (command.kind === 'confirmWait') return this.#publishesWaiting > this.#plainWaiting
     return command.kind === 'call' && nameOf(command) === 'basic.cancel' && this.#link.blocked !== undefined
   }
 
@@ -253,6 +269,12 @@ export class CommandLane {
     if (!confirming && timeoutMs === undefined) return ENDLESS
     const granted = timeoutMs ?? this.#link.limits.confirmTimeoutMs
     return { deadline: now + granted, timeoutMs: granted, failures: this.#publisher.failures }
+  }
+
+  #encode(method: MethodOf<CallName>): CallStep {
+    const { outbound } = this.#link
+    const frames = encodeAhead(encodeMethodFrame, this.#channel.number, outbound.frameMax, onTheWire(method))
+    return { method, frames }
   }
 
   #enqueue(command: Command): void {
@@ -334,20 +356,16 @@ export class CommandLane {
 
   #failOverdue(command: Command): void {
     this.#discount(command)
-    if (command.kind === 'call') this.#dropQueued(command, this.#timeoutOf(command, 'not sent'))
+    if (command.kind === 'call') this.#dropQueued(command, callTimedOut(command, 'not sent', this.#link))
     else if (command.kind === 'publish') this.#failUnsent(command, `not sent within ${command.timeoutMs} ms`)
+    else if (command.kind === 'confirmWait')
+      this.#publisher.withdraw(new Map([[command.token, waitTimedOut(this.#link)]]))
   }
 
   #failUnsent(command: PublishCommand, why: string, cause?: Error): void {
     const details = { ...this.#link.endpoint, cause }
-    this.#publisher.failUnsent(command, `${why}${this.#windowClause}${blockedClause(this.#link)}`, details)
-  }
-
-  get #windowClause(): string {
-    const { outstanding } = this.#publisher
-    return outstanding < this.#channel.maxUnconfirmed
-      ? ''
-      : `; ${outstanding} others wait for the broker's confirm`
+    const window = windowClause(this.#publisher.outstanding, this.#channel.maxUnconfirmed)
+    this.#publisher.failUnsent(command, `${why}${window}${blockedClause(this.#link)}`, details)
   }
 
   #dropQueued(call: CallCommand, error: Error): void {
@@ -376,17 +394,5 @@ export class CommandLane {
     const details = { ...this.#link.endpoint, cause: reason.error, method: nameOf(call) }
     const error = new ChannelClosedError(reason, this.#channel.number, details)
     this.#link.emit({ type: 'failed', token: call.token, error })
-  }
-
-  #timeoutOf(call: CallCommand, what: string): CallTimeoutError {
-    const method = nameOf(call)
-    const text = `${method}: ${what} within ${call.timeoutMs} ms${blockedClause(this.#link)}`
-    return new CallTimeoutError(text, { ...this.#link.endpoint, method })
-  }
-
-  #overfull(what: string, octets: number, waiting: number): BackpressureError {
-    const { limits, endpoint } = this.#link
-    const text = `${what} of ${octets} octets would join ${waiting} that wait to be sent; the limit is ${limits.maxBuffered}`
-    return new BackpressureError(text, endpoint)
   }
 }

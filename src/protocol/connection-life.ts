@@ -3,7 +3,7 @@
 
 import { ArgumentError } from '../frames/index.js'
 import type { ChannelDirectory } from './channel-directory.js'
-import type { ChannelLimits } from './channel-link.js'
+import { blockedClause, type ChannelLimits } from './channel-link.js'
 import { type CloseReason, describeReason } from './close-reason.js'
 import { gaveUpClosing } from './connection-end.js'
 import { type ConnectionState, type ConnectionTrigger, nextConnectionState } from './connection-state.js'
@@ -28,6 +28,7 @@ export interface LifeSupport {
 const ENDING_LIMIT_MS = 1000
 /** The share of the close timeout in which confirms are waited for; the rest is for Close-Ok. */
 const DRAINING_SHARE = 0.8
+const EARLY = 'closed before everything was answered'
 
 export class ConnectionLife {
   readonly #support: LifeSupport
@@ -40,6 +41,8 @@ export class ConnectionLife {
   /** When the state must have ended; only while closing. */
   #stateDeadline = Number.POSITIVE_INFINITY
   #closeDeadline = Number.POSITIVE_INFINITY
+  /** Confirms have been waited for long enough. */
+  #isOverdue = false
 
   constructor(support: LifeSupport, { closeTimeoutMs }: Pick<ChannelLimits, 'closeTimeoutMs'>) {
     this.#support = support
@@ -95,9 +98,10 @@ export class ConnectionLife {
 
   /** While draining: closes when nothing is waited for any more. */
   advance(): void {
-    const { channels, secretUpdates } = this.#support
-    if (this.#state !== 'draining' || !channels.isIdle || !secretUpdates.isEmpty) return
-    this.#sendClose({ by: 'client' })
+    const { channels, secretUpdates, outbound } = this.#support
+    if (this.#state !== 'draining') return
+    if (channels.isIdle && secretUpdates.isEmpty) this.#sendClose({ by: 'client' })
+    else if (this.#isOverdue && !outbound.hasJobs) this.#sendClose(this.#gaveUp(EARLY))
   }
 
   /** The peer broke the protocol: whether a close may still tell it so. */
@@ -146,20 +150,20 @@ export class ConnectionLife {
 
   expire(now: number): void {
     if (now < this.#stateDeadline) return
-    const { channels, outbound } = this.#support
-    const left = `${channels.unconfirmed} publishes unconfirmed, ${channels.buffered} octets not sent`
     if (this.#state === 'draining' && now < this.#closeDeadline) {
-      // A close must not stand inside a large body that is half sent.
+      // A close must not stand inside a large body that is half sent: it goes behind it.
       this.#stateDeadline = this.#closeDeadline
-      if (outbound.hasJobs) return
-      return this.#sendClose(
-        gaveUpClosing(`closed before everything was answered: ${left}`, channels.endpoint),
-      )
+      this.#isOverdue = true
+      return this.advance()
     }
     this.#reason = this.#state === 'ending' ? this.#reason : undefined
-    this.finish(
-      gaveUpClosing(`close not completed within ${this.#closeTimeoutMs} ms: ${left}`, channels.endpoint),
-    )
+    this.finish(this.#gaveUp(`close not completed within ${this.#closeTimeoutMs} ms`))
+  }
+
+  #gaveUp(what: string): CloseReason {
+    const { channels } = this.#support
+    const left = `${channels.unconfirmed} publishes unconfirmed, ${channels.buffered} octets not sent`
+    return gaveUpClosing(`${what}: ${left}${blockedClause(channels)}`, channels.endpoint)
   }
 
   /** Everything that waits fails. */

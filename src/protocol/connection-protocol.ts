@@ -307,7 +307,7 @@ export class ConnectionProtocol {
         this.#channels.blocked = method.args.reason
         return this.#emit({ type: 'blocked', reason: method.args.reason })
       case 'connection.unblocked':
-        this.#channels.blocked = undefined
+        this.#channels.unblock(this.#now)
         return this.#emit({ type: 'unblocked' })
       case 'connection.update-secret-ok':
         return this.#secretUpdates.takeReply()

@@ -10,8 +10,6 @@ export interface RegisteredConsumer {
 
 export class ConsumerRegistry {
   readonly #consumers = new Map<string, RegisteredConsumer>()
-  /** Cancelled without a reply: deliveries may still come. */
-  readonly #retired = new Set<string>()
   #generated = 0
 
   /** A tag that is free on this channel; tags need be unique per channel only (RabbitMQ: a reuse is a hard 530). */
@@ -34,32 +32,17 @@ export class ConsumerRegistry {
     return this.#consumers.get(consumerTag)
   }
 
-  /** The consumer runs, or will, and nobody has it: its call was given up. */
-  disown(consumerTag: string): void {
+  /** Nobody has the consumer any more, and deliveries may come for it: it runs or will, or is being cancelled. Returns who had it. */
+  disown(consumerTag: string): RegisteredConsumer | undefined {
     const registered = this.#consumers.get(consumerTag)
     if (registered !== undefined) this.#consumers.set(consumerTag, { ...registered, consumer: undefined })
-  }
-
-  /** The consumer is cancelled and no reply will say when its last delivery has come. Returns who had it. */
-  retire(consumerTag: string): RegisteredConsumer | undefined {
-    const registered = this.#consumers.get(consumerTag)
-    if (registered === undefined) return undefined
-    this.disown(consumerTag)
-    this.#retired.add(consumerTag)
     return registered
-  }
-
-  /** The last deliveries of retired consumers have come. */
-  forgetRetired(): void {
-    for (const consumerTag of this.#retired) this.#consumers.delete(consumerTag)
-    this.#retired.clear()
   }
 
   /** Removes a consumer: cancelled by either side, or refused. */
   remove(consumerTag: string): RegisteredConsumer | undefined {
     const consumer = this.#consumers.get(consumerTag)
     this.#consumers.delete(consumerTag)
-    this.#retired.delete(consumerTag)
     return consumer
   }
 

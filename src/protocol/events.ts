@@ -53,6 +53,8 @@ export type ProtocolEvent =
   | { readonly type: 'delivered'; readonly consumer: object; readonly delivery: IncomingDelivery }
   /** A message came back that belongs to no outstanding publish. */
   | { readonly type: 'returned'; readonly channel: object; readonly message: ReturnedMessage }
+  /** basic.recover was answered: the broker has everything back that was delivered on the channel and not settled. */
+  | { readonly type: 'takenBack'; readonly channel: object }
   | { readonly type: 'consumerEnded'; readonly consumer: object; readonly reason: CloseReason }
   | { readonly type: 'channelClosed'; readonly channel: object; readonly reason: CloseReason }
   /** The broker stops taking publishes from this connection (RabbitMQ). Emitted again when the reason changes. */

@@ -140,6 +140,12 @@ describe('arguments of channel methods that cannot be sent', () => {
   const calls: [what: string, path: string, call: (channel: Channel) => Promise<unknown>][] = [
     ['exchangeDeclare, a name', 'exchange', c => c.exchangeDeclare(LONG, 'direct')],
     ['exchangeDeclare, a type', 'type', c => c.exchangeDeclare('e', undefined as never)],
+    ['exchangeDeclare, a type nobody knows', 'type', c => c.exchangeDeclare('e', 'topik')],
+    [
+      'consume, a handler before the options',
+      'handler',
+      c => c.consume('q', (() => {}) as never, { noAck: true } as never),
+    ],
     ['exchangeDeclare, an argument', 'options.arguments.x', c => c.exchangeDeclare('e', 'direct', NAN)],
     [
       'exchangeDeclare, an alternate exchange',

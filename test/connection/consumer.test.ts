@@ -490,8 +490,48 @@ describe('Consumer, with a handler', () => {
     expect(bodies).to.deep.equal(['was there before'])
   })
 
-  it('that fails with nobody listening is told of by one process warning for each channel', async () => {
-    expectWarning(/a consumer's handler \(nobody listens to 'handlerError'\) threw: Error: broken/)
+  it('is called for nothing more once the channel of a consumer that the server has cancelled is gone', async () => {
+    const work = new HeldWork()
+    const consumer = await channel.consume('q', { concurrency: 1 }, work.handle)
+    deliver(consumer, 'a', 'b', 'c')
+    await settled()
+    cancelByServer(consumer)
+    await consumer.closed
+    closeByServer()
+    await channel.closed
+    work.end('a')
+    await settled()
+    expect(work.begun).to.deep.equal(['a'])
+  })
+
+  it('that fails while the connection closes leaves its delivery, which goes back; none begins any more', async () => {
+    const outcomes: string[] = []
+    channel.on('handlerError', (_error, _delivery, outcome) => outcomes.push(outcome))
+    await channel.confirmSelect()
+    channel.publish('', 'q', 'unconfirmed')
+    const begun: string[] = []
+    let fail = (): void => {}
+    const consumer = await channel.consume('q', { concurrency: 1 }, async delivery => {
+      begun.push(textOf(delivery))
+      await new Promise<void>((_, reject) => {
+        fail = () => reject(new Error('it is closing'))
+      })
+    })
+    session.peer.sendOctets(deliveryTo(consumer, 'a', true))
+    await until(2_000, 'the handler', () => begun.length === 1)
+    const closed = session.connection.close()
+    deliver(consumer, 'b')
+    fail()
+    await closed
+    expect(begun).to.deep.equal(['a'])
+    expect(outcomes).to.deep.equal(['left'])
+    expect(settlements).to.deep.equal([])
+  })
+
+  it('that fails with nobody listening is told of by one process warning for each outcome on a channel', async () => {
+    expectWarning(
+      /a consumer's handler \(message rejected, nobody listens to 'handlerError'\) threw: Error: broken/,
+    )
     const consumer = await channel.consume('q', { onError: 'reject' }, () => {
       throw new Error('broken')
     })

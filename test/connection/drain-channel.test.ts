@@ -169,7 +169,7 @@ describe('Channel.close(), while handlers run', () => {
     if (reason === 'pending') throw new Error('it has not given up')
     expect(reason).to.include({
       by: 'client',
-      text: '1 handlers still running; not closed within 200 ms; 1 publishes unconfirmed',
+      text: '1 handler still running; not closed within 200 ms; 1 publishes unconfirmed',
     })
     expect(reason.error?.cause).to.be.instanceOf(CloseTimeoutError)
     expect(await published).to.be.instanceOf(UnconfirmedError)

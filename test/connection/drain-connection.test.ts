@@ -138,7 +138,7 @@ describe('Connection.close({ drain })', () => {
     await stage.clock.advance(10_000)
     const second = watch(stage.connection.close())
     expect(await stage.told()).to.deep.equal(['connection.close'])
-    expect(second()).to.include({ by: 'client', text: '1 handlers still running' })
+    expect(second()).to.include({ by: 'client', text: '1 handler still running' })
     expect(second()).to.equal(closing())
   })
 
@@ -157,7 +157,7 @@ describe('Connection.close({ drain })', () => {
       expect(closing()).to.include({ by: 'client' })
       expect(closing())
         .to.have.property('text')
-        .that.matches(/^1 handlers still running; close not completed/)
+        .that.matches(/^1 handler still running; close not completed/)
       work.endAll()
       await begin()
     }
@@ -183,7 +183,7 @@ describe('Connection.close({ drain })', () => {
       expect(closing()).to.have.property('by', 'client')
       expect(closing())
         .to.have.property('text')
-        .that.matches(/^1 handlers still running; close not completed/)
+        .that.matches(/^1 handler still running; close not completed/)
       expect(stage.clock.timers).to.deep.equal([])
       work.endAll()
       await begin()

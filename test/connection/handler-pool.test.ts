@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import type { DeliveryHandler } from '../../src/connection/channel-options.js'
 import { Delivery } from '../../src/connection/delivery.js'
 import { callingHandler } from '../../src/connection/handler-caller.js'
+import type { FailureOutcome } from '../../src/connection/handler-failures.js'
 import { type HandlerPolicy, HandlerPool } from '../../src/connection/handler-pool.js'
 import type { Settlement } from '../../src/protocol/index.js'
 import { expectWarning } from '../support/invariants/index.js'
@@ -11,20 +12,28 @@ import { FakeLife } from '../support/peer/fake-life.js'
 describe('HandlerPool', () => {
   let life: FakeLife
   let errors: unknown[]
+  let outcomes: FailureOutcome[]
+  let closing: boolean
   let idle: number
 
   beforeEach(() => {
     life = new FakeLife()
     errors = []
+    outcomes = []
+    closing = false
     idle = 0
   })
 
   function poolOf(handler: DeliveryHandler, policy: Partial<HandlerPolicy> = {}): HandlerPool {
-    const full = { concurrency: 10, autoSettle: true, onError: 'requeue-once', ...policy } as const
+    const isClosing = (): boolean => closing
+    const full = { concurrency: 10, autoSettle: true, onError: 'requeue-once', isClosing, ...policy } as const
     return new HandlerPool(
       handler,
       full,
-      error => errors.push(error),
+      (error, _delivery, outcome) => {
+        errors.push(error)
+        outcomes.push(outcome)
+      },
       () => idle++,
     )
   }
@@ -94,7 +103,7 @@ describe('HandlerPool', () => {
         callers.push(callingHandler())
         return new Promise<void>(resolve => resolves.push(resolve))
       },
-      { concurrency: 3, autoSettle: true, onError: 'requeue' },
+      { concurrency: 3, autoSettle: true, onError: 'requeue', isClosing: () => false },
       () => {},
       runner => ended.push(runner),
     )
@@ -120,6 +129,23 @@ describe('HandlerPool', () => {
     ['throws', fail],
     ['rejects', async () => fail(delivery())],
   ]
+  it('says what became of the delivery of a handler that failed', async () => {
+    for (const onError of ['requeue-once', 'requeue', 'reject', 'leave'] as const) {
+      await settlementsOf(poolOf(fail, { onError }), true)
+    }
+    await settlementsOf(poolOf(fail), false)
+    await settlementsOf(poolOf(fail, { autoSettle: false }), false)
+    expect(outcomes).to.deep.equal(['rejected', 'requeued', 'rejected', 'left', 'requeued', 'left'])
+  })
+
+  it('leaves the delivery of a handler that fails while its channel closes: it goes back by itself', async () => {
+    closing = true
+    const before = life.settlements.length
+    await settlementsOf(poolOf(fail), true)
+    expect(life.settlements).to.have.length(before)
+    expect(outcomes).to.deep.equal(['left'])
+  })
+
   for (const [what, handler] of failures) {
     it(`requeues once by default when the handler ${what}, and rejects the second time`, async () => {
       expect(await settlementsOf(poolOf(handler), false)).to.deep.equal([{ kind: 'reject', requeue: true }])

@@ -122,7 +122,12 @@ describe('The packed package', function () {
       'dist/index.d.ts',
       'src/index.ts',
     ])
-    const others = paths.filter(path => !/^(dist|src)\/[\w/-]+\.(js|d\.ts|ts|js\.map|d\.ts\.map)$/.test(path))
+    const others = paths.filter(
+      path =>
+        !/^((dist|src)\/[\w/-]+\.(js|d\.ts|ts|js\.map|d\.ts\.map)|docs\/[\w-]+\.md|examples\/[\w-]+\.(js|json))$/.test(
+          path,
+        ),
+    )
     expect(others)
       .to.be.an('array')
       .that.satisfies(

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { type AnsweredCall, CallSlot } from '../../src/protocol/call-slot.js'
-import type { CallCommand } from '../../src/protocol/channel-commands.js'
+import { type CallCommand, callForNobody } from '../../src/protocol/channel-commands.js'
 import type { CallName, Method, MethodOf } from '../../src/protocol/method-types.js'
 import { Violation } from '../../src/protocol/violation.js'
 import { thrownBy } from '../support/rejection.js'
@@ -71,7 +71,7 @@ describe('CallSlot', () => {
     expect(slot.call).to.equal(call)
     expect(slot.awaited).to.equal(call.steps[0]?.method)
     expect(slot).to.include({ deadline: 500, isMidCall: false, isExclusive: false, awaitsDeparture: false })
-    expect(slot.takeReply(PURGE_OK)).to.deep.equal({ call, method: call.steps[0]?.method })
+    expect(slot.takeReply(PURGE_OK)).to.deep.equal({ call, method: call.steps[0]?.method, told: false })
     expectEmpty(slot)
   })
 
@@ -99,7 +99,7 @@ describe('CallSlot', () => {
     slot.noteSent(10)
     expect(slot).to.include({ call, isMidCall: false })
     expectViolation(slot, QOS_OK)
-    expect(slot.takeReply(CONSUME_OK)).to.deep.equal({ call, method: call.steps[1]?.method })
+    expect(slot.takeReply(CONSUME_OK)).to.deep.equal({ call, method: call.steps[1]?.method, told: false })
     expectEmpty(slot)
   })
 
@@ -108,7 +108,7 @@ describe('CallSlot', () => {
     const slot = slotWith(call)
     call.abandoned = true
     expect(slot.isMidCall, 'no step of it is still to be sent').to.equal(false)
-    expect(slot.takeReply(QOS_OK)).to.deep.equal({ call, method: QOS })
+    expect(slot.takeReply(QOS_OK)).to.deep.equal({ call, method: QOS, told: true })
     expectEmpty(slot)
   })
 
@@ -118,7 +118,7 @@ describe('CallSlot', () => {
     expect(slot.awaitsDeparture).to.equal(true)
     for (const handedOver of [0, 99, 100]) expect(slot.noteHandedOver(handedOver)).to.equal(undefined)
     expect(slot.call).to.equal(call)
-    expect(slot.noteHandedOver(101)).to.deep.equal({ call, method: call.steps[0]?.method })
+    expect(slot.noteHandedOver(101)).to.deep.equal({ call, method: call.steps[0]?.method, told: false })
     expectEmpty(slot)
   })
 
@@ -143,7 +143,7 @@ describe('CallSlot', () => {
     slot.noteSent(300)
     expect(slot.noteHandedOver(300)).to.equal(undefined)
     const ended: AnsweredCall | undefined = slot.noteHandedOver(301)
-    expect(ended).to.deep.equal({ call, method: call.steps[1]?.method })
+    expect(ended).to.deep.equal({ call, method: call.steps[1]?.method, told: false })
   })
 
   it('is exclusive with a method of a transaction', () => {
@@ -158,5 +158,18 @@ describe('CallSlot', () => {
       slot.clear()
       expectEmpty(slot)
     }
+  })
+
+  it('keeps a cancel that nobody waits for until it is answered: that is told of when it has left', () => {
+    const method = { name: 'basic.cancel', args: { consumerTag: 't', noWait: true } } as const
+    const call = { ...callForNobody({ method, frames: Buffer.alloc(0) }), abandoned: false }
+    const slot = slotWith(call, 100)
+    const reply = { name: 'basic.cancel-ok', args: { consumerTag: 't' } } as const
+    expect(() => slot.takeReply(reply), 'before it has left').to.throw('answers nothing')
+    expect(slot.noteHandedOver(101)).to.deep.equal({ call, method, told: false })
+    expect(slot).to.include({ call, awaitsDeparture: false })
+    expect(slot.noteHandedOver(102)).to.equal(undefined)
+    expect(slot.takeReply(reply)).to.deep.equal({ call, method, told: true })
+    expect(slot.call).to.equal(undefined)
   })
 })

@@ -48,6 +48,8 @@ class Session {
   /** Consumer tags and queues of gets whose callers were told that they failed. */
   readonly #abandoned = new Set<string>()
   #lastTag = 0
+  /** Consumers that are cancelled by a call that waits for no answer. */
+  readonly #unwaited = new Set<string>()
   /** Deliveries that nobody has: their get or their consumer was given up. */
   readonly #unowned: number[] = []
   #count = 0
@@ -150,7 +152,9 @@ class Session {
   #cancel(pick: number, noWait: boolean): void {
     const owned = [...this.#consumers].filter(([, { owned }]) => owned)
     const [consumerTag] = owned[pick % (owned.length || 1)] ?? []
-    if (consumerTag !== undefined) this.#call({ name: 'basic.cancel', args: { consumerTag, noWait } })
+    if (consumerTag === undefined) return
+    if (noWait) this.#unwaited.add(consumerTag)
+    this.#call({ name: 'basic.cancel', args: { consumerTag, noWait } })
   }
 
   #call(method: MethodOf<CallName>): void {
@@ -298,7 +302,7 @@ class Session {
     if (SETTLEMENTS.includes(method.name)) expect(this.#accepted.shift()).to.deep.equal(method)
     // What was accepted and is not sent by now is not to be sent any more: the broker takes its deliveries back.
     else if (method.name === 'basic.recover') this.#accepted = []
-    else if (method.name === 'basic.cancel' && method.args.noWait) {
+    else if (method.name === 'basic.cancel' && this.#unwaited.has(method.args.consumerTag)) {
       const consumer = this.#consumers.get(method.args.consumerTag)
       if (consumer !== undefined) consumer.owned = false
     }

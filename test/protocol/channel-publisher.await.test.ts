@@ -7,6 +7,7 @@ import { ArgumentError } from '../../src/frames/index.js'
 import type { ChannelProtocol } from '../../src/protocol/channel-protocol.js'
 import {
   BackpressureError,
+  CallTimeoutError,
   ChannelClosedError,
   NackedError,
   PublishesFailedError,
@@ -26,7 +27,7 @@ function opened(options: PairOptions & { maxUnconfirmed?: number } = {}) {
 
 function wait(pair: ProtocolPair, channel: ChannelProtocol): object {
   const token = {}
-  pair.run(() => channel.awaitConfirms(token))
+  pair.run(() => channel.awaitConfirms(token, pair.now))
   return token
 }
 
@@ -128,9 +129,9 @@ describe('ChannelPublisher, a wait for confirms', () => {
   it('is refused on a channel that confirms nothing, or is not open', () => {
     const pair = ProtocolPair.opened()
     const channel = pair.openChannel()
-    expect(() => channel.awaitConfirms({})).to.throw(ArgumentError, /confirm mode/)
+    expect(() => channel.awaitConfirms({}, pair.now)).to.throw(ArgumentError, /confirm mode/)
     pair.run(() => channel.close(pair.now))
-    expect(() => channel.awaitConfirms({})).to.throw(ChannelClosedError)
+    expect(() => channel.awaitConfirms({}, pair.now)).to.throw(ChannelClosedError)
     expect(pair.events).to.deep.equal([])
   })
 
@@ -251,6 +252,38 @@ describe('ChannelPublisher, a wait for publishes that fail', () => {
     pair.call(channel, { name: 'confirm.select', args: { noWait: false } })
     pair.send(1, { name: 'confirm.select-ok', args: {} })
     expect(fateOf(pair, wait(pair, channel))).to.equal('replied')
+  })
+
+  it('fails in time when what is in front of it has no time of its own: a plain publish that the broker blocks', () => {
+    const pair = ProtocolPair.opened({ heartbeat: 0 })
+    const channel = pair.openChannel()
+    pair.send(0, { name: 'connection.blocked', args: { reason: 'low on memory' } })
+    pair.publish(channel)
+    pair.call(channel, { name: 'confirm.select', args: { noWait: false } })
+    const token = wait(pair, channel)
+    pair.advance(30_000)
+    expect(pair.errorOf(token)).to.be.instanceOf(CallTimeoutError)
+    expect(pair.errorOf(token)?.message).to.match(
+      /^waitForConfirms: .* the broker blocks the connection: low on memory$/,
+    )
+  })
+
+  it('waits on while publishes in front of it may still be confirmed', () => {
+    const { pair, channel } = opened()
+    pair.send(0, { name: 'connection.blocked', args: { reason: 'low on memory' } })
+    const publishing = {
+      exchange: '',
+      routingKey: 'q',
+      mandatory: false,
+      properties: {},
+      body: Buffer.from('x'),
+    }
+    pair.run(() => channel.publish(publishing, {}, pair.now, 100_000))
+    const token = wait(pair, channel)
+    pair.advance(90_000)
+    expect(pair.settlementOf(token)).to.equal(undefined)
+    pair.advance(10_000)
+    expect(fateOf(pair, token)).to.equal('PublishesFailedError')
   })
 
   it('fails when the channel ends, with the reason', () => {

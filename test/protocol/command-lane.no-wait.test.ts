@@ -259,31 +259,25 @@ describe('CommandLane, a consumer without a reply', () => {
     expect(channel.settle(1, { kind: 'ack', multiple: false }), 'what it has is to be settled').to.equal(true)
   })
 
-  it('keeps its tag until a reply says that nothing is on its way to it', () => {
+  it('asks for the answer on the wire, and keeps its tag until that has come: deliveries may come before it', () => {
     const { pair, channel } = opened()
     pair.consume(channel)
     pair.send(1, CONSUME_OK)
     pair.call(channel, CANCEL)
-    pair.call(channel, purge('a'))
-    expect(channel.hasConsumer('t'), 'behind another without a reply').to.equal(true)
-    pair.call(channel, purge('b', false))
+    const behind = pair.call(channel, purge('b', false))
+    const sent = pair.received.at(-1)
+    expect(sent?.type === 'method' && sent.method).to.deep.equal({
+      name: 'basic.cancel',
+      args: { consumerTag: 't', noWait: false },
+    })
     pair.deliver(channel, 't', 1)
+    expect(pair.methods.at(-1)).to.equal('basic.nack')
     expect(channel.hasConsumer('t')).to.equal(true)
-    pair.send(1, PURGE_OK)
+    pair.send(1, { name: 'basic.cancel-ok', args: { consumerTag: 't' } })
     expect(channel.hasConsumer('t')).to.equal(false)
-    expect(pair.methods).to.include('basic.nack')
-  })
-
-  it('keeps its tag over the reply to the limit of the next, and not over what that answers', () => {
-    const { pair, channel } = opened()
-    pair.consume(channel)
-    pair.send(1, CONSUME_OK)
-    pair.call(channel, CANCEL)
-    pair.consume(channel, { consumerTag: 'next', prefetch: 10 })
-    pair.send(1, { name: 'basic.qos-ok', args: {} })
-    pair.deliver(channel, 't', 1)
-    pair.send(1, { name: 'basic.consume-ok', args: { consumerTag: 'next' } })
-    expect([channel.hasConsumer('t'), channel.hasConsumer('next')]).to.deep.equal([false, true])
+    expect(pair.methods.at(-1)).to.equal('queue.purge')
+    pair.send(1, PURGE_OK)
+    expect(pair.settlementOf(behind)?.type).to.equal('replied')
     expect(pair.eventsOf('closed')).to.deep.equal([])
   })
 
@@ -304,6 +298,7 @@ describe('CommandLane, a consumer without a reply', () => {
     pair.send(1, { name: 'basic.cancel', args: { consumerTag: 't', noWait: true } })
     const consumer = {}
     pair.consume(channel, { consumer })
+    pair.send(1, { name: 'basic.cancel-ok', args: { consumerTag: 't' } })
     pair.send(1, CONSUME_OK)
     expect(channel.hasConsumer('t')).to.equal(true)
     pair.deliver(channel, 't', 1)

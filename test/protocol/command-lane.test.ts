@@ -583,6 +583,22 @@ describe('CommandLane, deadlines', () => {
   })
 })
 
+describe('CommandLane, a call that a block holds up', () => {
+  it('has its whole time again when the broker reads again', () => {
+    const pair = ProtocolPair.opened({ heartbeat: 0 })
+    const channel = pair.openChannel()
+    block(pair)
+    const token = pair.call(channel, declare('a'))
+    pair.advance(39_990)
+    expect(pair.errorOf(token)).to.include({ code: 'AMQP_CALL_TIMEOUT' })
+    unblock(pair)
+    pair.advance(19_999)
+    expect(channel.state).to.equal('open')
+    pair.advance(1)
+    expect(channel.reason).to.include({ by: 'timeout' })
+  })
+})
+
 describe('CommandLane, at the end of the channel', () => {
   it('fails all that waits, in order, once, and says whether it was sent', () => {
     const pair = ProtocolPair.opened()

@@ -168,10 +168,12 @@ describe('CommandLane, a publish that is withdrawn', () => {
     expect(pair.settlementOf(tokens[1])?.type).to.equal('confirmed')
   })
 
-  it('makes room in the window of unconfirmed ones as soon as it is the oldest', () => {
+  it('keeps its place in the window until the broker answers: one that does not must not be sent more', () => {
     const { pair, channel } = opened({ confirm: true, maxUnconfirmed: 1 })
     const tokens = ['a', 'b'].map(routingKey => pair.publish(channel, { routingKey }))
     pair.withdraw(channel, ABORTED, tokens[0])
+    expect(pair.methods).to.deep.equal(['basic.publish'])
+    pair.send(1, { name: 'basic.ack', args: { deliveryTag: 1, multiple: false } })
     expect(pair.methods).to.deep.equal(['basic.publish', 'basic.publish'])
     pair.send(1, { name: 'basic.ack', args: { deliveryTag: 2, multiple: false } })
     expect(pair.settlementOf(tokens[1])?.type).to.equal('confirmed')
@@ -246,14 +248,13 @@ describe('CommandLane, the start of a consumer that is withdrawn', () => {
     pair.deliver(channel, 't', 2)
     expect(sentBy(pair).slice(1)).to.deep.equal([
       { name: 'basic.nack', args: { deliveryTag: 1, ...BACK } },
-      cancel(true),
+      cancel(false),
       { name: 'basic.nack', args: { deliveryTag: 2, ...BACK } },
     ])
     expect(pair.eventsOf('delivered')).to.deep.equal([])
     expect(pair.eventsOf('consumerEnded')).to.deep.equal([])
     expect(channel.hasConsumer('t'), 'messages may be on their way').to.equal(true)
-    pair.call(channel, purge('a'))
-    pair.send(1, PURGE_OK)
+    pair.send(1, { name: 'basic.cancel-ok', args: { consumerTag: 't' } })
     expect(channel.hasConsumer('t')).to.equal(false)
   })
 
@@ -267,11 +268,12 @@ describe('CommandLane, the start of a consumer that is withdrawn', () => {
     pair.reads = true
     pair.settle()
     pair.deliver(channel, 't', 1)
-    expect(pair.methods).to.deep.equal(['basic.consume', 'basic.cancel', 'queue.purge', 'basic.nack'])
+    expect(pair.methods).to.deep.equal(['basic.consume', 'basic.cancel', 'basic.nack'])
     expect(channel.hasConsumer('t')).to.equal(true)
+    pair.send(1, { name: 'basic.cancel-ok', args: { consumerTag: 't' } })
+    expect(channel.hasConsumer('t')).to.equal(false)
     pair.send(1, PURGE_OK)
     expect(pair.settlementOf(behind)?.type).to.equal('replied')
-    expect(channel.hasConsumer('t')).to.equal(false)
     expect(pair.eventsOf('consumerEnded')).to.deep.equal([])
   })
 

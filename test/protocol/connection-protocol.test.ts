@@ -595,6 +595,24 @@ describe('ConnectionProtocol, the broker blocks', () => {
   })
 })
 
+describe('ConnectionProtocol, a close behind a large body that takes long', () => {
+  it('goes out when the body has left, though confirms are waited for no longer', () => {
+    const pair = ProtocolPair.opened({ heartbeat: 0 })
+    const channel = pair.openChannel({ confirm: true })
+    pair.reads = false
+    pair.publish(channel, { body: Buffer.alloc(600_000) })
+    pair.run(() => pair.protocol.close(pair.now))
+    pair.advance(4_200)
+    expect(pair.protocol.state).to.equal('draining')
+    pair.reads = true
+    pair.settle()
+    expect(pair.methods.at(-1)).to.equal('connection.close')
+    expect(pair.protocol.reason?.text).to.match(
+      /^closed before everything was answered: 1 publishes unconfirmed/,
+    )
+  })
+})
+
 describe('ConnectionProtocol, counting', () => {
   it('counts frames, octets and heartbeats both ways', () => {
     const pair = ProtocolPair.opened({ heartbeat: 0 })

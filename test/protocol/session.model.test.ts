@@ -266,7 +266,7 @@ class Session {
       ({ channel, routingKey }) => channel === life && routingKey !== undefined,
     )
     const token: Token = { what: 'a wait for confirms', channel: life, awaited }
-    life.protocol.awaitConfirms(token)
+    life.protocol.awaitConfirms(token, this.pair.now)
     this.#tokens.add(token)
   }
 
