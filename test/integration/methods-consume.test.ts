@@ -162,7 +162,7 @@ describe('consuming and getting, with RabbitMQ', () => {
         expect(await channel.cancel(one, { noWait })).to.deep.equal({ by: 'client' })
         await channel.prefetch(1)
         const answers = session.connection.stats.framesReceived - framesReceived
-        expect(answers, 'one to this call, and one to the cancel').to.equal(noWait ? 1 : 2)
+        expect(answers, 'one to this call, and one to the cancel, waited for or not').to.equal(2)
         expect(await one.closed).to.deep.equal({ by: 'client' })
         expect(await consumersOf(queue)).to.equal(1)
         expect(kept[0]?.ack()).to.equal(true)

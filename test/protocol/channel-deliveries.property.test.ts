@@ -24,6 +24,8 @@ type Step =
 interface Asked {
   readonly method: MethodOf<CallName>
   isOver: boolean
+  /** A cancel that was sent, or failed before it was. */
+  isPast?: boolean
 }
 
 /** A consumer at the broker. */
@@ -48,8 +50,6 @@ class Session {
   /** Consumer tags and queues of gets whose callers were told that they failed. */
   readonly #abandoned = new Set<string>()
   #lastTag = 0
-  /** Consumers that are cancelled by a call that waits for no answer. */
-  readonly #unwaited = new Set<string>()
   /** Deliveries that nobody has: their get or their consumer was given up. */
   readonly #unowned: number[] = []
   #count = 0
@@ -153,12 +153,11 @@ class Session {
     const owned = [...this.#consumers].filter(([, { owned }]) => owned)
     const [consumerTag] = owned[pick % (owned.length || 1)] ?? []
     if (consumerTag === undefined) return
-    if (noWait) this.#unwaited.add(consumerTag)
     this.#call({ name: 'basic.cancel', args: { consumerTag, noWait } })
   }
 
   #call(method: MethodOf<CallName>): void {
-    const asked = { method, isOver: false }
+    const asked: Asked = { method, isOver: false }
     this.#asked.push(asked)
     this.#pair.run(() => this.#channel.call(method, asked, this.#pair.now))
   }
@@ -276,6 +275,7 @@ class Session {
     expect(asked.isOver, `${asked.method.name} is told twice`).to.equal(false)
     asked.isOver = true
     if (event.type !== 'failed') return
+    asked.isPast = true
     const { name, args } = asked.method
     if (name === 'basic.get') this.#abandoned.add(args.queue)
     if (name === 'basic.consume') this.#disown(args.consumerTag)
@@ -302,11 +302,23 @@ class Session {
     if (SETTLEMENTS.includes(method.name)) expect(this.#accepted.shift()).to.deep.equal(method)
     // What was accepted and is not sent by now is not to be sent any more: the broker takes its deliveries back.
     else if (method.name === 'basic.recover') this.#accepted = []
-    else if (method.name === 'basic.cancel' && this.#unwaited.has(method.args.consumerTag)) {
+    else if (method.name === 'basic.cancel' && this.#isUnwaited(method.args.consumerTag)) {
       const consumer = this.#consumers.get(method.args.consumerTag)
       if (consumer !== undefined) consumer.owned = false
     }
     this.#inbox.push(method)
+  }
+
+  /** Whether the cancel that is sent was asked for without waiting for an answer; on the wire all are alike. */
+  #isUnwaited(consumerTag: string): boolean {
+    for (const asked of this.#asked) {
+      const { method } = asked
+      if (method.name !== 'basic.cancel' || method.args.consumerTag !== consumerTag) continue
+      if (asked.isPast === true) continue
+      asked.isPast = true
+      return method.args.noWait
+    }
+    return false
   }
 
   /** The broker when it has taken all that was sent and accepted so far. A rollback counts from its reply on. */
