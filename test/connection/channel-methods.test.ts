@@ -4,6 +4,7 @@ import type { Method } from '../../src/protocol/method-types.js'
 import type { MethodName } from '../../src/protocol/methods.js'
 import { VirtualPeer } from '../support/peer/virtual-peer.js'
 import { within } from '../support/rabbitmq/deadline.js'
+import { rejectionOf } from '../support/rejection.js'
 import { answerAll, CHANNEL_CALLS, plain } from './every-call.js'
 
 type Case = [what: string, call: (channel: Channel) => Promise<unknown>, args: object]
@@ -232,6 +233,17 @@ describe('the methods of a channel', () => {
       expect(await within(1_000, 'the end of the channel', channel.closed)).to.include({ code: 406 })
     })
   }
+
+  it('prefetch that was aborted before leaves the prefetch of each consumer as it is', async () => {
+    await channel.prefetch(9)
+    await rejectionOf(channel.prefetch(1, { signal: AbortSignal.abort() }), Error)
+    asked.length = 0
+    await channel.consume('q')
+    expect(asked[0]).to.deep.equal({
+      name: 'basic.qos',
+      args: { prefetchSize: 0, prefetchCount: 9, global: false },
+    })
+  })
 
   it('prefetch with global leaves the prefetch of each consumer as it is', async () => {
     await channel.prefetch(9)

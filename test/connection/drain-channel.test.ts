@@ -3,6 +3,7 @@ import {
   ArgumentError,
   type Channel,
   ChannelClosedError,
+  type CloseReason,
   CloseTimeoutError,
   type Consumer,
   type Delivery,
@@ -108,6 +109,16 @@ describe('Channel.close(), while handlers run', () => {
     expect(closing()).to.equal('pending')
     work.end('b')
     expect(await stage.told()).to.deep.equal(['ack 2', 'channel.close'])
+  })
+
+  it('says what was given up also when the connection closes over it', async () => {
+    await consume(2, 'a', 'b')
+    const closing = watch(channel.close())
+    await stage.told()
+    await within(1_000, 'the close', Promise.race([stage.connection.close(), stage.clock.advance(500)]))
+    await stage.told()
+    expect(closing()).to.include({ by: 'client', text: '2 handlers still running' })
+    expect((closing() as CloseReason).error).to.be.instanceOf(CloseTimeoutError)
   })
 
   it('ends the loops of other consumers, and hands back what they have not yielded', async () => {
