@@ -13,7 +13,7 @@ export class ChannelConsumers implements Iterable<ConsumerEnding> {
 
   /** Whether a handler runs. */
   get areBusy(): boolean {
-    for (const consumer of this.#consumers) if (consumer.running(NOBODY) > 0) return true
+    for (const consumer of this.#consumers) if (consumer.running() > 0) return true
     return false
   }
 
@@ -51,5 +51,3 @@ export class ChannelConsumers implements Iterable<ConsumerEnding> {
     for (const consumer of [...this.#consumers]) consumer.lose()
   }
 }
-
-const NOBODY: ReadonlySet<string> = new Set()

@@ -99,7 +99,7 @@ export class ConsumerEnding implements DrainedConsumer {
   /** A handler has ended, or the consumer has. */
   noteProgress(endedRunner?: string): void {
     for (const drain of this.#drains) drain.look(this, endedRunner)
-    const isIdle = this.running(NOBODY) === 0 && !this.#support.hasWaiting()
+    const isIdle = this.running() === 0 && !this.#support.hasWaiting()
     if (this.#lost || (this.#reason !== undefined && isIdle)) this.#support.onDone(this)
   }
 
@@ -116,7 +116,7 @@ export class ConsumerEnding implements DrainedConsumer {
     return reasonGivingUp(reason ?? { by: 'client' }, text, who, endpoint)
   }
 
-  running(excused: ReadonlySet<string>): number {
+  running(excused: ReadonlySet<string> = NOBODY): number {
     return this.#lost ? 0 : (this.#support.pool?.running(excused) ?? 0)
   }
 

@@ -3,14 +3,7 @@
 
 import type { LookupFunction } from 'node:net'
 import type { Duplex } from 'node:stream'
-import {
-  ArgumentError,
-  type AuthMechanism,
-  checkShortstr,
-  checkTable,
-  type FieldTable,
-  plain,
-} from '../protocol/index.js'
+import { type AuthMechanism, type FieldTable, plain } from '../protocol/index.js'
 import {
   type Check,
   checkOptions,
@@ -19,7 +12,11 @@ import {
   isInteger,
   isObject,
   isOneOf,
+  isShortstr,
+  isSignal,
   isString,
+  isTable,
+  isTimeout,
 } from './arguments.js'
 import { type Clock, systemClock } from './clock.js'
 
@@ -122,15 +119,7 @@ export interface Settings {
 }
 
 const MIB = 1024 * 1024
-const milliseconds = isInteger(1, 2 ** 31 - 1)
 const octets = isInteger(0, Number.MAX_SAFE_INTEGER)
-
-const isShortstr: Check = (value, path) => checkShortstr(value as string, path)
-
-const isTable: Check = (value, path) => {
-  isObject(value, path)
-  checkTable(value as FieldTable, path)
-}
 
 const isAuth: Check = (value, path) => {
   isObject(value, path)
@@ -147,10 +136,6 @@ const isClock: Check = (value, path) => {
   }
 }
 
-const isSignal: Check = (value, path) => {
-  if (!(value instanceof AbortSignal)) throw new ArgumentError(path, 'must be an AbortSignal')
-}
-
 const isSocketOptions: Check = (value, path) =>
   checkOptions(value as object, { noDelay: isBoolean, keepAlive: isBoolean }, path)
 
@@ -163,10 +148,10 @@ const CHECKS: Readonly<Record<keyof ConnectOptions, Check>> = {
   heartbeat: isInteger(0, 65_535),
   frameMax: isInteger(8192, 2 ** 32 - 1),
   channelMax: isInteger(1, 65_535),
-  connectTimeout: milliseconds,
-  rpcTimeout: milliseconds,
-  confirmTimeout: milliseconds,
-  closeTimeout: milliseconds,
+  connectTimeout: isTimeout,
+  rpcTimeout: isTimeout,
+  confirmTimeout: isTimeout,
+  closeTimeout: isTimeout,
   connectionName: isString,
   clientProperties: isTable,
   auth: isAuth,

@@ -22,7 +22,7 @@ import { RpcRequest } from './rpc-request.js'
 
 /** Options of {@link openRpcClient}. */
 export interface RpcClientOptions {
-  /** Milliseconds that a request waits for its reply, unless it says otherwise. Default 20 000, that of `rpcTimeout`. */
+  /** Milliseconds that a request waits for its reply, unless it says otherwise. Default 20 000; it does not follow `rpcTimeout`. */
   timeout?: number | undefined
   /** Aborts opening. Later it has no effect. */
   signal?: AbortSignal | undefined

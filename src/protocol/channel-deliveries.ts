@@ -8,6 +8,7 @@ import type { Content } from './content.js'
 import { DeliveryLedger, type DeliveryState } from './delivery-ledger.js'
 import type { ChannelLife, IncomingDelivery, Settlement } from './events.js'
 import type { MethodArgs } from './method-types.js'
+import type { MethodName } from './methods.js'
 import { ReplyCode } from './reply-codes.js'
 import { Violation } from './violation.js'
 
@@ -64,9 +65,9 @@ export class ChannelDeliveries {
   }
 
   /** Tags count up on a channel; one that does not is a corrupted octet. */
-  expectInOrder(deliveryTag: number): void {
+  expectInOrder(deliveryTag: number, method: MethodName = 'basic.deliver'): void {
     if (deliveryTag > this.#lastDeliveryTag) return
-    throw new Violation(ReplyCode.SyntaxError, `delivery tag ${deliveryTag} out of order`, 'basic.deliver')
+    throw new Violation(ReplyCode.SyntaxError, `delivery tag ${deliveryTag} out of order`, method)
   }
 
   /** Takes a delivery into the ledger. */

@@ -356,7 +356,7 @@ export class ChannelProtocol implements ChannelLife {
 
   #receiveGetOk(reply: MethodOf<'basic.get-ok'>, content: Content): void {
     // Before the call is taken as answered: if this ends the connection, whoever made it must hear of that.
-    this.#deliveries.expectInOrder(reply.args.deliveryTag)
+    this.#deliveries.expectInOrder(reply.args.deliveryTag, reply.name)
     const answered = this.#lane.takeReply(reply)
     if (answered?.method.name !== 'basic.get') return
     const { call, method, told } = answered

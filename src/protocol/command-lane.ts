@@ -99,8 +99,10 @@ export class CommandLane {
     const { limits } = this.#link
     const steps = methods.map(method => this.#encode(method))
     const octets = steps.reduce((sum, step) => sum + step.frames.length, COMMAND_OVERHEAD)
-    // Not the publishes that wait: while the broker blocks them, calls go on.
-    if (this.#callOctets + octets > limits.maxBuffered)
+    // Not the publishes that wait: while the broker blocks them, calls go on. And not a cancel, of which there is one for each
+    // consumer: without it nobody could end that.
+    const isLimited = methods[0]?.name !== 'basic.cancel'
+    if (isLimited && this.#callOctets + octets > limits.maxBuffered)
       throw overfull('a call', octets, this.#callOctets, this.#link)
     const deadline = now + timeoutMs
     this.#enqueue({ kind: 'call', token, steps, step: 0, deadline, timeoutMs, abandoned: false, octets })

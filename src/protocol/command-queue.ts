@@ -1,13 +1,11 @@
-// Commands that wait for their turn on a channel, in program order. It knows their size and when each stops waiting, and
-// nothing else of them.
+// Commands that wait for their turn on a channel, in program order. It knows when each stops waiting, and nothing else of
+// them.
 //
 // Publishes age alike, and so do calls; what never stops waiting has no place in that order. As long as deadlines come in
 // order, looking for what has expired therefore ends at the first that has not: two hundred thousand publishes that age out
 // one by one must not cost a walk over all of them each. What is taken out of the middle leaves a hole.
 
 export interface QueuedCommand {
-  /** What it counts for in `maxBuffered`. */
-  readonly octets: number
   /** When it stops waiting; Infinity for never. */
   readonly deadline: number
 }
@@ -18,18 +16,12 @@ export class CommandQueue<C extends QueuedCommand> {
   #head = 0
   /** Commands that wait, holes left out. */
   #size = 0
-  #octets = 0
   /** Whether no deadline is before that of a command in front of it. */
   #isOrdered = true
   #lastDeadline = Number.NEGATIVE_INFINITY
 
   get isEmpty(): boolean {
     return this.#size === 0
-  }
-
-  /** Octets of all commands that wait. */
-  get octets(): number {
-    return this.#octets
   }
 
   /** The command whose turn is next. */
@@ -47,7 +39,7 @@ export class CommandQueue<C extends QueuedCommand> {
   }
 
   push(command: C): void {
-    const { deadline, octets } = command
+    const { deadline } = command
     if (this.isEmpty) this.#forgetOrder()
     if (deadline !== Number.POSITIVE_INFINITY) {
       this.#isOrdered &&= deadline >= this.#lastDeadline
@@ -55,7 +47,6 @@ export class CommandQueue<C extends QueuedCommand> {
     }
     this.#commands.push(command)
     this.#size++
-    this.#octets += octets
   }
 
   shift(): C | undefined {
@@ -101,7 +92,6 @@ export class CommandQueue<C extends QueuedCommand> {
     const command = this.#commands[index] as C
     this.#commands[index] = undefined
     this.#size--
-    this.#octets -= command.octets
     return command
   }
 

@@ -58,7 +58,7 @@ export class ConnectionProtocol {
     const outbound = this.#outbound
     const channels = new ChannelDirectory({ outbound, endpoint, limits, emit })
     this.#channels = channels
-    this.#secretUpdates = new SecretUpdates({ outbound, endpoint, limits, emit })
+    this.#secretUpdates = new SecretUpdates(channels)
     const life = new ConnectionLife({ channels, secretUpdates: this.#secretUpdates, outbound, emit }, limits)
     this.#life = life
     this.#inbound = new Inbound(

@@ -31,11 +31,6 @@ export class DeliveryLedger {
   readonly #givenBack = new Set<number>()
   #ended = false
 
-  /** Deliveries that wait to be settled. */
-  get size(): number {
-    return this.#unsettled.size
-  }
-
   /** A delivery that must be settled has come. */
   add(deliveryTag: number): void {
     this.#unsettled.add(deliveryTag)
@@ -107,7 +102,10 @@ export class DeliveryLedger {
    */
   takeBack(): void {
     this.#unsettled.clear()
-    for (const reservation of this.#reserved) reservation.tags = []
+    for (const reservation of this.#reserved) {
+      for (const tag of reservation.tags) this.#givenBack.delete(tag)
+      reservation.tags = []
+    }
   }
 
   /** The life of the channel is over: what was unsettled is stale. */

@@ -2,12 +2,10 @@
 // the rest wait, as with the calls of a channel. The server answers a secret that it refuses by closing the connection (530).
 
 import type { Causes } from './channel-commands.js'
-import type { ChannelLimits } from './channel-link.js'
-import { CallTimeoutError, type Endpoint } from './errors.js'
-import type { ProtocolEvent } from './events.js'
+import { blockedClause, type ChannelLink } from './channel-link.js'
+import { CallTimeoutError } from './errors.js'
 import { copyMethodFrame, encodeAhead, encodeMethodFrame } from './frame-writers.js'
 import type { MethodArgs } from './method-types.js'
-import type { Outbound } from './outbound.js'
 import { ReplyCode } from './reply-codes.js'
 import { Violation } from './violation.js'
 
@@ -18,24 +16,16 @@ interface SecretUpdate {
   readonly timeoutMs: number
 }
 
-/** What the updates need of their connection. */
-export interface SecretUpdatesOwner {
-  readonly outbound: Outbound
-  readonly endpoint: Endpoint
-  readonly limits: ChannelLimits
-  emit(event: ProtocolEvent): void
-}
-
 const METHOD = 'connection.update-secret'
 
 export class SecretUpdates {
-  readonly #owner: SecretUpdatesOwner
+  readonly #link: ChannelLink
   /** The one whose reply is awaited; `told` once nobody waits for it any more. */
   #outstanding: (SecretUpdate & { told: boolean }) | undefined
   #queue: SecretUpdate[] = []
 
-  constructor(owner: SecretUpdatesOwner) {
-    this.#owner = owner
+  constructor(link: ChannelLink) {
+    this.#link = link
   }
 
   /** Neither one waits nor its reply. */
@@ -54,9 +44,9 @@ export class SecretUpdates {
     args: MethodArgs<typeof METHOD>,
     token: object,
     now: number,
-    timeoutMs = this.#owner.limits.rpcTimeoutMs,
+    timeoutMs = this.#link.limits.rpcTimeoutMs,
   ): void {
-    const { outbound } = this.#owner
+    const { outbound } = this.#link
     const frames = encodeAhead(encodeMethodFrame, 0, outbound.frameMax, { name: METHOD, args })
     this.#queue.push({ token, frames, deadline: now + timeoutMs, timeoutMs })
     this.#advance()
@@ -74,7 +64,7 @@ export class SecretUpdates {
     }
     this.#outstanding = undefined
     const { token, told } = answered
-    if (!told) this.#owner.emit({ type: 'replied', token, reply: undefined })
+    if (!told) this.#link.emit({ type: 'replied', token, reply: undefined })
     this.#advance()
   }
 
@@ -82,8 +72,8 @@ export class SecretUpdates {
     this.#fail(
       ({ deadline }) => deadline <= now,
       ({ timeoutMs }) => {
-        const text = `${METHOD}: no reply within ${timeoutMs} ms`
-        return new CallTimeoutError(text, { ...this.#owner.endpoint, method: METHOD })
+        const text = `${METHOD}: no reply within ${timeoutMs} ms${blockedClause(this.#link)}`
+        return new CallTimeoutError(text, { ...this.#link.endpoint, method: METHOD })
       },
     )
   }
@@ -112,7 +102,7 @@ export class SecretUpdates {
       over.unshift(this.#outstanding)
     }
     for (const update of over)
-      this.#owner.emit({ type: 'failed', token: update.token, error: errorOf(update) })
+      this.#link.emit({ type: 'failed', token: update.token, error: errorOf(update) })
   }
 
   #advance(): void {
@@ -120,6 +110,6 @@ export class SecretUpdates {
     const next = this.#queue.shift()
     if (next === undefined) return
     this.#outstanding = { ...next, told: false }
-    this.#owner.outbound.append(0, copyMethodFrame, next.frames)
+    this.#link.outbound.append(0, copyMethodFrame, next.frames)
   }
 }

@@ -27,10 +27,8 @@ describe('Fifo', () => {
   it('takes no longer for each when there are many', () => {
     const fifo = new Fifo<number>()
     for (let item = 0; item < 200_000; item++) fifo.push(item)
-    const startedAt = performance.now()
+    // An array takes 20 s for this, twice what a test is given; the queue 10 ms.
     for (let item = 0; item < 200_000; item++) if (fifo.shift() !== item) throw new Error('out of order')
-    // An array takes 20 s for this, the queue 10 ms.
-    expect(performance.now() - startedAt).to.be.below(2_000)
     expect(fifo.shift()).to.equal(undefined)
   })
 })

@@ -11,8 +11,6 @@ const MIB = 1024 * 1024
 const TIMEOUT_MS = 150
 const WINDOW = 100
 const MANY = 10_000
-/** Ten times what it should take; a heartbeat is missed only later. */
-const MANY_WITHIN_MS = 2_000
 
 describe('a publish with a limit of its own, with RabbitMQ,', () => {
   let node: RabbitMqNode
@@ -143,9 +141,7 @@ describe('a publish with a limit of its own, with RabbitMQ,', () => {
     try {
       const aborts = Array.from({ length: MANY }, () => new AbortController())
       const publishes = aborts.map(({ signal }, each) => publish(String(each), { signal }))
-      const begin = performance.now()
       for (const abort of aborts) abort.abort()
-      expect(performance.now() - begin, 'milliseconds that nothing else ran').to.be.below(MANY_WITHIN_MS)
       for (const each of publishes) await rejectionOf(each, UnconfirmedError)
     } finally {
       await node.thaw()

@@ -233,6 +233,18 @@ describe('CommandLane, times that a command brings along', () => {
 })
 
 describe('CommandLane, many calls', () => {
+  it('are refused, and a cancel is taken all the same: nothing else ends its consumer', () => {
+    const pair = ProtocolPair.opened({ heartbeat: 0, limits: { maxBuffered: 2 * KIB } })
+    const channel = pair.openChannel()
+    for (let count = 0; count < 4; count++) pair.call(channel, purge())
+    expect(() => pair.call(channel, purge())).to.throw(BackpressureError)
+    const token = pair.call(channel, { name: 'basic.cancel', args: { consumerTag: 't', noWait: false } })
+    for (let count = 0; count < 4; count++) pair.send(1, PURGE_OK)
+    expect(pair.methods.at(-1)).to.equal('basic.cancel')
+    pair.send(1, { name: 'basic.cancel-ok', args: { consumerTag: 't' } })
+    expect(pair.settlementOf(token)?.type).to.equal('replied')
+  })
+
   it('that wait are refused beyond maxBuffered, nothing of them is kept, and others are taken when some have gone', () => {
     const pair = ProtocolPair.opened({ heartbeat: 0, limits: { maxBuffered: 100 * KIB } })
     const channel = pair.openChannel()

@@ -105,6 +105,16 @@ describe('SecretUpdates', () => {
     expect(pair.settlementOf(late)?.type, 'told once').to.equal('failed')
   })
 
+  it('says so when the broker blocks the connection meanwhile: it answers nothing then', () => {
+    const pair = ProtocolPair.opened({ heartbeat: 0 })
+    const token = update(pair, 'a')
+    pair.send(0, { name: 'connection.blocked', args: { reason: 'low on memory' } })
+    pair.advance(20_000)
+    expect(pair.errorOf(token)?.message).to.match(
+      / 20000 ms; the broker blocks the connection: low on memory$/,
+    )
+  })
+
   it('waits as long as it was told to, whichever is over first', () => {
     const pair = ProtocolPair.opened({ heartbeat: 0 })
     const [outstanding, patient, hasty] = [
