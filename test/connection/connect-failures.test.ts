@@ -11,6 +11,7 @@ import { hex } from '../support/hex.js'
 import { ScriptedServer } from '../support/peer/scripted-peer.js'
 import { until } from '../support/rabbitmq/deadline.js'
 import { freePort } from '../support/rabbitmq/free-port.js'
+import { runs } from '../support/runs.js'
 
 function portOf(server: { address(): unknown }): number {
   return (server.address() as { port: number }).port
@@ -190,7 +191,7 @@ describe('connect, when the server is something else', () => {
         const error = await connectFailure(port)
         expect(error.phase).to.equal('start')
       }),
-      { numRuns: 60 },
+      runs(60),
     )
   })
 })

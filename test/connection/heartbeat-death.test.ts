@@ -12,6 +12,7 @@ import {
 } from '../../src/index.js'
 import { VirtualPeer } from '../support/peer/virtual-peer.js'
 import { within } from '../support/rabbitmq/deadline.js'
+import { runs } from '../support/runs.js'
 
 const INTERVAL_MS = 10_000
 /** Death comes later than one interval after a beating peer falls silent, and not later than two intervals and a second. */
@@ -72,7 +73,7 @@ describe('a dead peer', () => {
         expect(reason.by).to.equal('heartbeat')
         expect(diedAfterMs).to.be.greaterThan(EARLIEST_MS).and.at.most(LATEST_MS)
       }),
-      { numRuns: 30 },
+      runs(30),
     )
   })
 

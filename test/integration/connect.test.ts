@@ -13,6 +13,7 @@ import { BROKER_START_MS } from '../support/live-session.js'
 import { freePort } from '../support/rabbitmq/free-port.js'
 import { sharedBroker, sharedNode } from '../support/rabbitmq/index.js'
 import { rejectionOf } from '../support/rejection.js'
+import { runs } from '../support/runs.js'
 
 describe('connect, with RabbitMQ', () => {
   let url: string
@@ -148,7 +149,7 @@ describe('connect, with RabbitMQ', () => {
             rabbit_vhost:delete(${binary(`v${vhost}`)}, <<"test">>)`)
         }
       }),
-      { numRuns: 6 },
+      runs(6),
     )
   })
 })

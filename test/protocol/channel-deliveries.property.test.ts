@@ -9,6 +9,7 @@ import type { ProtocolEvent, Settlement } from '../../src/protocol/events.js'
 import type { CallName, Method, MethodOf } from '../../src/protocol/method-types.js'
 import { METHODS, methodRow } from '../../src/protocol/methods.js'
 import { ProtocolPair } from '../support/peer/protocol-pair.js'
+import { runs } from '../support/runs.js'
 import { NaiveSettling } from './naive-settling.js'
 
 type Step =
@@ -395,8 +396,6 @@ const prelude: readonly Step[] = [false, false, true].flatMap(noAck => [
   { kind: 'work', pick: 1 },
 ])
 const ending = fc.constantFrom('tx.commit' as const, 'tx.rollback' as const)
-const numRuns = fc.readConfigureGlobal().numRuns ?? 400
-
 describe('ChannelDeliveries, whatever is settled when', () => {
   it('says what the broker would say, and sends nothing that the broker would close the channel for', () => {
     const steps = fc.array(stepOrEnd, { minLength: 1, maxLength: 90, size: 'max' })
@@ -406,7 +405,7 @@ describe('ChannelDeliveries, whatever is settled when', () => {
         for (const next of [...prelude, ...steps]) session.take(next)
         session.end(ending)
       }),
-      { numRuns },
+      runs(400),
     )
-  }).timeout(60_000 + numRuns * 20)
+  }).timeout(60_000)
 })

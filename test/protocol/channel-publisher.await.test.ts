@@ -16,6 +16,7 @@ import {
 } from '../../src/protocol/errors.js'
 import type { Method } from '../../src/protocol/method-types.js'
 import { type PairOptions, ProtocolPair } from '../support/peer/protocol-pair.js'
+import { runs } from '../support/runs.js'
 
 const ABORTED = new Error('aborted')
 
@@ -411,7 +412,7 @@ describe('ChannelPublisher, a wait for publishes that fail', () => {
           }
         }
       }),
-      { numRuns: fc.readConfigureGlobal().numRuns ?? 200 },
+      runs(200),
     )
   })
 })

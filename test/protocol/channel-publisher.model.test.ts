@@ -8,6 +8,7 @@ import type { ChannelProtocol } from '../../src/protocol/channel-protocol.js'
 import { NackedError, ReturnedError } from '../../src/protocol/errors.js'
 import type { ProtocolEvent } from '../../src/protocol/events.js'
 import { ProtocolPair } from '../support/peer/protocol-pair.js'
+import { runs } from '../support/runs.js'
 
 const PUBLISHES = 10_000
 /** Publishes that are unconfirmed at a time, at most. */
@@ -151,7 +152,7 @@ describe('ChannelPublisher, ten thousand publishes, a third of them returned', (
         run.play()
         run.check()
       }),
-      { numRuns: fc.readConfigureGlobal().numRuns ?? 2 },
+      runs(2),
     )
   }).timeout(60_000)
 })

@@ -6,6 +6,7 @@ import type { Publishing } from '../../src/protocol/frame-writers.js'
 import { hex } from '../support/hex.js'
 import { grows } from '../support/invariants/index.js'
 import { ProtocolPair } from '../support/peer/protocol-pair.js'
+import { runs } from '../support/runs.js'
 
 const KIB = 1024
 const NO_ROUTE = { replyCode: 312, replyText: 'NO_ROUTE' }
@@ -222,7 +223,7 @@ describe('ChannelPublisher, returns', () => {
         }
         expect(pair.eventsOf('returned')).to.deep.equal([])
       }),
-      { numRuns: 60 },
+      runs(60),
     )
   })
 

@@ -7,6 +7,7 @@ import { toHex } from '../support/hex.js'
 import { grows } from '../support/invariants/index.js'
 import { PeerCodec } from '../support/peer/peer-codec.js'
 import { ProtocolPair } from '../support/peer/protocol-pair.js'
+import { runs } from '../support/runs.js'
 
 const PEER = new PeerCodec()
 
@@ -218,7 +219,7 @@ describe('ConnectionProtocol, however octets are cut into chunks', () => {
         const whole = listen([HANDSHAKE], [stream])
         expect(listen(cut(HANDSHAKE, handshakeSizes), cut(stream, sizes))).to.deep.equal(whole)
       }),
-      { numRuns: 150 },
+      runs(150),
     )
   })
 
@@ -228,7 +229,7 @@ describe('ConnectionProtocol, however octets are cut into chunks', () => {
         const whole = listen([HANDSHAKE], [stream])
         expect(listen(cut(HANDSHAKE, [1]), cut(stream, [1]))).to.deep.equal(whole)
       }),
-      { numRuns: 15 },
+      runs(15),
     )
   })
 
@@ -241,7 +242,7 @@ describe('ConnectionProtocol, however octets are cut into chunks', () => {
         const whole = listen([HANDSHAKE], [broken])
         expect(listen([HANDSHAKE], cut(broken, sizes))).to.deep.equal(whole)
       }),
-      { numRuns: 150 },
+      runs(150),
     )
   })
 })
@@ -296,7 +297,7 @@ describe('ConnectionProtocol, whatever octets come', () => {
           if (isOver) expect(pair.protocol.nextDeadline()).to.equal(Number.POSITIVE_INFINITY)
         },
       ),
-      { numRuns: 400 },
+      runs(400),
     )
   })
 
@@ -307,7 +308,7 @@ describe('ConnectionProtocol, whatever octets come', () => {
         for (const chunk of chunks) lend(pair, chunk)
         expect(pair.eventsOf('closed').length).to.be.at.most(1)
       }),
-      { numRuns: 300 },
+      runs(300),
     )
   })
 

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { DeliveryLedger, type DeliveryState } from '../../src/protocol/delivery-ledger.js'
+import { runs } from '../support/runs.js'
 import { NaiveSettling } from './naive-settling.js'
 
 type Step =
@@ -176,7 +177,7 @@ describe('DeliveryLedger', () => {
         for (const next of steps) pair.take(next)
         pair.expectAgreement()
       }),
-      { numRuns: fc.readConfigureGlobal().numRuns ?? 300 },
+      runs(300),
     )
   }).timeout(60_000)
 

@@ -6,6 +6,7 @@ import { Violation } from '../../src/protocol/violation.js'
 import { chunkSizes, cut, octets } from '../support/arbitraries.js'
 import { captureNames, loadCapture } from '../support/captures.js'
 import { hex, toHex } from '../support/hex.js'
+import { runs } from '../support/runs.js'
 
 const HEARTBEAT = hex`08 0000 00000000 ce`
 const OPEN_OK = hex`01 0000 00000005 000a0029 00 ce`
@@ -157,7 +158,7 @@ describe('Inbound', () => {
         const { error } = receive([OPEN_OK, before, after])
         if (error !== undefined && !(error instanceof Violation)) expect(error).to.be.instanceOf(FrameError)
       }),
-      { numRuns: 300 },
+      runs(300),
     )
   })
 })

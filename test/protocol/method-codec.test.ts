@@ -7,6 +7,7 @@ import { METHODS, type MethodName } from '../../src/protocol/methods.js'
 import { Violation } from '../../src/protocol/violation.js'
 import { octets, plainTable, shortText } from '../support/arbitraries.js'
 import { hex, toHex } from '../support/hex.js'
+import { runs } from '../support/runs.js'
 import { EXPECTED_METHODS, type ExpectedMethod, type WireType } from './method-table.expected.js'
 
 function encode(method: Method): Buffer {
@@ -311,7 +312,7 @@ describe('the method codec', () => {
           expect(toHex(encode(method))).to.equal(toHex(payload))
           expect(decode(payload)).to.deep.equal(method)
         }),
-        { numRuns: 40 },
+        runs(40),
       )
     })
   }
@@ -409,7 +410,7 @@ describe('the method codec', () => {
           expect((error as Violation).replyCode).to.be.oneOf([501, 502, 540])
         }
       }),
-      { numRuns: 500 },
+      runs(500),
     )
   })
 

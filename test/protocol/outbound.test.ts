@@ -5,6 +5,7 @@ import { type Encode, encodeMethodFrame, encodePublish } from '../../src/protoco
 import type { Method } from '../../src/protocol/method-types.js'
 import { Outbound } from '../../src/protocol/outbound.js'
 import { toHex } from '../support/hex.js'
+import { runs } from '../support/runs.js'
 
 const KIB = 1024
 const FRAME_MAX = 131_072
@@ -212,7 +213,7 @@ describe('Outbound', () => {
           while (transmission.take());
           transmission.checkComplete()
         }),
-        { numRuns: 60 },
+        runs(60),
       )
     })
   }

@@ -12,6 +12,7 @@ import {
 import { octets, plainTable, shortText } from '../support/arbitraries.js'
 import { loadCapture } from '../support/captures.js'
 import { hex, toHex } from '../support/hex.js'
+import { runs } from '../support/runs.js'
 
 function encode(properties: PublishProperties): Buffer {
   const writer = new ByteWriter()
@@ -206,7 +207,7 @@ describe('content properties', () => {
         }
         readProperties(any)
       }),
-      { numRuns: 1000 },
+      runs(1000),
     )
   })
 })

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { PublisherConfirms, type UnconfirmedPublish } from '../../src/protocol/publisher-confirms.js'
 import { grows } from '../support/invariants/index.js'
+import { runs } from '../support/runs.js'
 
 function publish(deadline = Number.POSITIVE_INFINITY): UnconfirmedPublish {
   return { token: {}, exchange: '', routingKey: '', position: 0, deadline, timeoutMs: 0, abandoned: false }
@@ -120,7 +121,7 @@ describe('PublisherConfirms', () => {
           const rest = confirms.drain().filter(({ abandoned }) => !abandoned)
           expect(rest).to.deep.equal(naive.waiting)
         }),
-        { numRuns: 300 },
+        runs(300),
       )
     })
   }

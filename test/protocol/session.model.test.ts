@@ -15,6 +15,7 @@ import {
 import type { IncomingDelivery, ProtocolEvent, Settlement } from '../../src/protocol/events.js'
 import type { CallName, MethodOf } from '../../src/protocol/method-types.js'
 import { ProtocolPair } from '../support/peer/protocol-pair.js'
+import { runs } from '../support/runs.js'
 import { NaiveBroker, UNROUTABLE } from './naive-broker.js'
 
 const KIB = 1024
@@ -520,8 +521,6 @@ const prelude: readonly Step[] = [
 ]
 const stepOrEnd = fc.oneof({ weight: 80, arbitrary: step }, { weight: 1, arbitrary: last })
 
-const numRuns = fc.readConfigureGlobal().numRuns ?? 400
-
 describe('a session of ConnectionProtocol', () => {
   it('settles everything once, breaks no rule of the broker and tells nothing after its end', () => {
     fc.assert(
@@ -530,7 +529,7 @@ describe('a session of ConnectionProtocol', () => {
         for (const next of [...prelude, ...steps]) session.take(next)
         session.end()
       }),
-      { numRuns },
+      runs(400),
     )
-  }).timeout(60_000 + numRuns * 20)
+  }).timeout(60_000)
 })

@@ -18,10 +18,7 @@ interface MochaRunner {
 }
 
 /** Returns what a file given to mocha's `--require` exports as `mochaHooks`. `atEnd` ends what belongs to the whole run. */
-export function invariantHooks(
-  invariants: Invariants,
-  atEnd: () => unknown = () => {},
-): Mocha.RootHookObject {
+export function invariantHooks(invariants: Invariants, atEnd: () => unknown = () => {}) {
   const seam = new MochaSeam(invariants)
   return {
     beforeEach(this: Mocha.Context) {
@@ -35,7 +32,7 @@ export function invariantHooks(
       await atEnd()
       await seam.judgeRun()
     },
-  }
+  } satisfies Mocha.RootHookObject
 }
 
 /** A broker with open connections takes a few seconds to stop. */

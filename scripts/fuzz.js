@@ -1,0 +1,44 @@
+#!/usr/bin/env node
+// @ts-check
+//
+// `npm run fuzz`: a long run of the fuzzers, or of one of them. Installs the packages unless they are there, compiles, sees
+// to it that there is a RabbitMQ, and runs test/fuzz/main.ts with what it was given.
+//
+//   npm run fuzz                                    each of them for a few seconds
+//   npm run fuzz -- decoder --cases 100000000       one of them, for longer
+//   npm run fuzz -- programs --seed 7               again what a run with this seed has done
+
+import { fileURLToPath } from 'node:url'
+import { ensurePackages } from './packages.js'
+import { endAll, runNode } from './process-tree.js'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const TSC = 'node_modules/typescript/bin/tsc'
+/** A hundred million inputs, and a million operations on a broker, are over long before. */
+const DEADLINE_MS = 12 * 3_600_000
+
+for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+  process.on(name, () => {
+    endAll()
+    process.exit(1)
+  })
+}
+
+process.exitCode = await main(process.argv.slice(2))
+
+/** @param {string[]} parameters */
+async function main(parameters) {
+  if (!(await ensurePackages(ROOT))) return 1
+  const compiled = await runNode([TSC, '-p', 'tsconfig.test.json'], { cwd: ROOT })
+  if (compiled.status !== 0) return 1
+  if (!process.env['AMQP_URL']) {
+    const series = process.env['RABBITMQ_SERIES'] ?? ''
+    const found = await runNode(['scripts/ensure-rabbitmq.js', '--series', series], { cwd: ROOT })
+    if (found.status !== 0) return 1
+  }
+  const { status } = await runNode(['--enable-source-maps', 'build/test/fuzz/main.js', ...parameters], {
+    cwd: ROOT,
+    deadlineMs: DEADLINE_MS,
+  })
+  return status ?? 1
+}
