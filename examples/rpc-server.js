@@ -15,7 +15,7 @@ const server = await serveRpc(channel, 'example.square', { prefetch: 10 }, reque
   return { body: String(n * n), contentType: 'text/plain' } // a string or a Buffer will do as well
 })
 channel.on('handlerError', (error, request) => console.error(`${request.body}:`, String(error)))
-console.log('ready') // prints: ready
 
 process.once('SIGTERM', () => connection.close({ drain: true }))
+console.log('ready') // prints: ready
 console.log(await server.closed) // prints: { by: 'client' }
