@@ -9,7 +9,7 @@ import { octets } from '../support/arbitraries.js'
 import { connectFailure, failureOf, PASSWORD } from '../support/connect-failure.js'
 import { hex } from '../support/hex.js'
 import { ScriptedServer } from '../support/peer/scripted-peer.js'
-import { until } from '../support/rabbitmq/deadline.js'
+import { until, within } from '../support/rabbitmq/deadline.js'
 import { freePort } from '../support/rabbitmq/free-port.js'
 import { runs } from '../support/runs.js'
 
@@ -211,11 +211,9 @@ describe('connect, when the handshake does not get on', () => {
   }
 
   async function expectDeadline(failing: Promise<ConnectError>, phase: string): Promise<ConnectError> {
-    const startedAt = performance.now()
-    const error = await failing
+    const error = await within(5_000, 'the end of the attempt', failing)
     expect(error.phase).to.equal(phase)
     expect(error.message).to.include(`no answer within ${connectTimeout} ms`)
-    expect(performance.now() - startedAt).to.be.within(connectTimeout - 20, connectTimeout + 1000)
     return error
   }
 

@@ -3,7 +3,9 @@ import { expect } from 'chai'
 import { AuthenticationError, ConnectError, connect } from '../../src/index.js'
 import { expectNoSecret, PASSWORD } from '../support/connect-failure.js'
 import { type ScriptedPeer, ScriptedServer } from '../support/peer/scripted-peer.js'
+import { until } from '../support/rabbitmq/deadline.js'
 import { rejectionOf } from '../support/rejection.js'
+import { VirtualClock } from '../support/virtual-clock.js'
 
 /** Keeps several URIs in the order given. */
 const inOrder = (): number => 0.999
@@ -110,14 +112,17 @@ describe('connect, with several URIs', () => {
   })
 
   it('gives every URI the whole connectTimeout', async () => {
-    const connecting = connect(uris(), { random: inOrder, connectTimeout: 100 })
+    const clock = new VirtualClock()
+    const connecting = connect(uris(), { random: inOrder, connectTimeout: 100, clock })
     const silent = await servers[0]?.accept()
+    await clock.advance(100)
     const peer = (await servers[1]?.accept()) as ScriptedPeer
-    await new Promise(resolve => setTimeout(resolve, 60))
+    await clock.advance(99)
     await peer.handshake()
     peer.answerCalls()
-    expect(silent?.ended).to.equal(true)
-    await (await connecting).close()
+    const connection = await connecting
+    await until(2_000, 'the end of the first attempt', () => silent?.ended === true)
+    await connection.close()
   })
 
   it('stops at once when a server refuses the credentials', async () => {

@@ -698,15 +698,15 @@ describe('Consumer, with nothing else that bounds what it is sent', () => {
     for (let sent = 0; sent < COUNT; sent++) session.peer.sendOctets(deliveryTo(consumer, BODY))
   }
 
-  /** Resolves when nothing more is being read. */
-  async function paused(): Promise<void> {
+  /** Resolves when nothing more is being read, after so many octets at least. */
+  async function paused(atLeast = LIMIT - BODY.length): Promise<void> {
     let before = -1
     await until(5_000, 'a pause in reading', async () => {
       const { octetsReceived } = session.connection.stats
       const same = octetsReceived === before
       before = octetsReceived
       await new Promise(resolve => setTimeout(resolve, 20))
-      return same && octetsReceived > LIMIT - BODY.length
+      return same && octetsReceived > atLeast
     })
   }
 
@@ -794,8 +794,7 @@ describe('Consumer, with nothing else that bounds what it is sent', () => {
     const consumer = await channel.consume('q', { noAck: true })
     const many = 20_000
     session.peer.sendOctets(Buffer.concat(Array.from({ length: many }, () => deliveryTo(consumer, ''))))
-    await until(2_000, 'deliveries', () => session.connection.stats.framesReceived > 100)
-    await new Promise(resolve => setTimeout(resolve, 100))
+    await paused(10_000)
     expect(session.connection.stats.framesReceived).to.be.below(many)
     const iterator = consumer[Symbol.asyncIterator]()
     for (let taken = 0; taken < many; taken++) await iterator.next()
