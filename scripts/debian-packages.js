@@ -1,6 +1,6 @@
 // @ts-check
 //
-// Packages of another Debian release than this machine's, as files. apt does the fetching, with an index, a cache and an empty
+// Packages of a Debian release, this machine's or another one, as files. apt does the fetching, with an index, a cache and an empty
 // list of installed packages of our own: so it finds the mirror that the machine is configured with, its proxies and its keys,
 // verifies what it fetches, and changes nothing. It need not be root.
 
@@ -74,15 +74,22 @@ function fetchFrom(mirror, { release, name, needed, directory }) {
  * RabbitMQ to give, or not with Debian's signature. (`apt-get indextargets` knows none before the first update.)
  */
 export function debianMirrors() {
-  const system = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : ''
-  if (!/^ID=debian$/m.test(system)) return []
-  const codename = /^VERSION_CODENAME=(\S+)$/m.exec(system)?.[1] ?? 'stable'
+  if (!/^ID=debian$/m.test(systemDescription())) return []
   const { output } = run('apt-get', ['update', '--print-uris'], { timeoutMs: ASK_TIMEOUT_MS })
   const releases = [...output.matchAll(/^'(\S+)\/dists\/([^/\s]+)\/InRelease'/gm)]
   const ours = releases.filter(([, , name]) =>
-    [codename, 'oldstable', 'stable', 'testing', 'sid'].includes(name ?? ''),
+    [debianRelease(), 'oldstable', 'stable', 'testing', 'sid'].includes(name ?? ''),
   )
   return [...new Set(ours.map(([, mirror]) => mirror ?? ''))]
+}
+
+/** What apt calls the Debian release of this machine. */
+export function debianRelease() {
+  return /^VERSION_CODENAME=(\S+)$/m.exec(systemDescription())?.[1] ?? 'stable'
+}
+
+function systemDescription() {
+  return existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : ''
 }
 
 /** apt trusts it anyway on most machines; where it does not, the machine's own sources name this file too. */

@@ -198,9 +198,12 @@ async function live(tests, broker) {
   const found = await broker
   if (found !== undefined) print(`  ${found.output.trim().split('\n').join('\n  ')}`)
   if (found !== undefined && found.status !== 0) return verdict(false)
-  // Programs of another client; tests that miss them are skipped. Not beside the broker's installation: apt does one at a time.
-  const tools = await runNode(['scripts/ensure-amqp-tools.js'], { quiet: true, deadlineMs: 10 * MINUTE })
-  print(`  ${tools.output.trim().split('\n').join('\n  ')}`)
+  // Programs of another client, and a dissector; tests that miss them are skipped. Not beside the broker's installation: apt
+  // does one at a time.
+  for (const script of ['scripts/ensure-amqp-tools.js', 'scripts/ensure-tshark.js']) {
+    const { output } = await runNode([script], { quiet: true, deadlineMs: 10 * MINUTE })
+    print(`  ${output.trim().split('\n').join('\n  ')}`)
+  }
   return mocha(tests)
 }
 

@@ -181,6 +181,9 @@ export const HEADER_NAMES: readonly string[] = Object.freeze([
   'k'.repeat(128),
   'k'.repeat(255),
   '€'.repeat(85),
+  // Of 32 bits each in UTF-16: 128 and 255 octets.
+  '😀'.repeat(32),
+  `${'😀'.repeat(63)}€`,
 ])
 
 const ALL_PROPERTIES = Object.freeze({

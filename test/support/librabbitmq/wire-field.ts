@@ -19,6 +19,9 @@ export interface WireTable {
   readonly [name: string]: WireField
 }
 
+/** A table by its fields in order: of one that is sent, names may come twice. */
+export type WireEntries = readonly (readonly [name: string, field: WireField])[]
+
 /** `value / 10 ** scale`. */
 export interface WireDecimal {
   readonly scale: number
@@ -42,10 +45,14 @@ export function takeOctets(words: Words): Buffer {
   return Buffer.from(takeWord(words).slice(1), 'hex')
 }
 
-export function tableWords(table: WireTable): string[] {
-  const entries = Object.entries(table)
+export function tableWords(table: WireTable | WireEntries): string[] {
+  const entries: WireEntries = isEntries(table) ? table : Object.entries(table)
   const words = entries.flatMap(([name, field]) => [octetsWord(name), ...fieldWords(field)])
   return [String(entries.length), ...words]
+}
+
+function isEntries(table: WireTable | WireEntries): table is WireEntries {
+  return Array.isArray(table)
 }
 
 export function takeTable(words: Words): WireTable {

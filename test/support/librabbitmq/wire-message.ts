@@ -7,13 +7,14 @@ import {
   takeOctets,
   takeTable,
   takeWord,
+  type WireEntries,
   type WireTable,
   type Words,
 } from './wire-field.js'
 
 /** The fourteen properties by thump's names; the types of headers are seen. */
 export interface WireProperties extends Omit<MessageProperties, 'headers'> {
-  readonly headers?: WireTable | undefined
+  readonly headers?: WireTable | WireEntries | undefined
 }
 
 export interface WireMessage {
