@@ -148,26 +148,16 @@ export class ByteReader {
     return this.#copy(this.long())
   }
 
-  /** Invalid UTF-8 becomes U+FFFD. */
-  longstrText(): string {
-    return this.#text(this.long())
-  }
-
   /** Text if the octets are UTF-8, otherwise a copy of the octets: nothing is lost. */
   longstrTextOrOctets(): string | Buffer {
     const length = this.long()
-    const at = this.#at
-    const text = this.#text(length)
+    const at = this.#advance(length)
+    const text = this.#buffer.toString('utf8', at, at + length)
     if (!text.includes(REPLACEMENT_CHARACTER)) return text
     // The character may have been sent as such. Lengths do not tell: a cut-off sequence may be as long as it.
     this.#at = at
     const octets = this.#copy(length)
     return octets.equals(Buffer.from(text)) ? text : octets
-  }
-
-  #text(length: number): string {
-    const at = this.#advance(length)
-    return this.#buffer.toString('utf8', at, at + length)
   }
 
   #copy(length: number): Buffer {

@@ -159,14 +159,6 @@ export class ByteWriter {
     return offset
   }
 
-  patchOctet(offset: number, value: number): void {
-    this.buffer[this.start + offset] = value
-  }
-
-  patchShort(offset: number, value: number): void {
-    storeShort(this.buffer, this.start + offset, value)
-  }
-
   patchLong(offset: number, value: number): void {
     storeLong(this.buffer, this.start + offset, value)
   }

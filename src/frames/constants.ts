@@ -23,7 +23,7 @@ export const INITIAL_FRAME_MAX = 8192
 export const FRAME_MIN_SIZE = 4096
 
 /** The first eight octets a client sends: "AMQP", 0, then version 0-9-1 (section 4.2.2). */
-export const PROTOCOL_HEADER: Buffer = Buffer.from('AMQP\x00\x00\x09\x01', 'latin1')
+export const PROTOCOL_HEADER: Buffer = Buffer.from('AMQP\x00\x00\x09\x01')
 
 /** The only legal heartbeat: type 8, channel 0, no payload (section 4.2.7). */
 export const HEARTBEAT_FRAME: Buffer = Buffer.from([FrameType.Heartbeat, 0, 0, 0, 0, 0, 0, FRAME_END])

@@ -10,7 +10,7 @@ import { type ArgumentPath, FieldPath } from './argument-path.js'
 import type { ByteReader } from './byte-reader.js'
 import type { ByteWriter } from './byte-writer.js'
 import {
-  DecimalField,
+  type DecimalField,
   type FieldArray,
   type FieldTable,
   type FieldValue,
@@ -43,8 +43,6 @@ const FIELD_TYPES = Object.freeze({
   int32: { tag: 'I', size: 4, read: r => r.int32(), write: (w, value, path) => w.int32(value, path) },
   uint32: { tag: 'i', size: 4, read: r => r.long(), write: (w, value, path) => w.long(value, path) },
   int64: { tag: 'l', size: 8, read: r => r.int64(), write: (w, value, path) => w.int64(value, path) },
-  // Some clients write it. RabbitMQ reads it, and writes `l` in its place.
-  int64Alias: { tag: 'L', size: 8, read: r => r.int64(), write: (w, value, path) => w.int64(value, path) },
   float: { tag: 'f', size: 4, read: r => r.float(), write: (w, value, path) => w.float(value, path) },
   double: { tag: 'd', size: 8, read: r => r.double(), write: (w, value, path) => w.double(value, path) },
   decimal: { tag: 'D', size: 5, read: readDecimal, write: writeDecimal },
@@ -56,8 +54,10 @@ const FIELD_TYPES = Object.freeze({
   void: { tag: 'V', size: 0, read: () => null, write: () => undefined },
 } satisfies Record<string, FieldType>)
 
-const TYPE_OF_TAG: (FieldType | undefined)[] = new Array(256).fill(undefined)
+const TYPE_OF_TAG: (FieldType | undefined)[] = []
 for (const type of Object.values<FieldType>(FIELD_TYPES)) TYPE_OF_TAG[type.tag.charCodeAt(0)] = type
+// Some clients write `L`. RabbitMQ reads it, and writes `l` in its place.
+TYPE_OF_TAG['L'.charCodeAt(0)] = FIELD_TYPES.int64
 
 /**
  * Reads a table. It has no prototype, so that no name in it is special; of a name that comes twice the first
@@ -173,10 +173,14 @@ function nextType(reader: ByteReader, nameAt?: number): FieldType {
   const tag = reader.octet()
   const type = TYPE_OF_TAG[tag]
   if (type !== undefined) return type
-  if (nameAt !== undefined) reader.seek(nameAt)
-  const where = nameAt === undefined ? 'an array element' : `field ${JSON.stringify(reader.shortstr())}`
+  const where = nameAt === undefined ? 'an array element' : `field ${nameAgain(reader, nameAt)}`
   const character = JSON.stringify(String.fromCharCode(tag))
   throw new FrameError(502, `cannot decode ${where}: unknown type tag 0x${tag.toString(16)} (${character})`)
+}
+
+function nameAgain(reader: ByteReader, nameAt: number): string {
+  reader.seek(nameAt)
+  return JSON.stringify(reader.shortstr())
 }
 
 function writeField(writer: ByteWriter, value: FieldValue, path: FieldPath): void {
@@ -189,7 +193,7 @@ function writeField(writer: ByteWriter, value: FieldValue, path: FieldPath): voi
     )
   }
   writer.octet(type.tag.charCodeAt(0))
-  const isWrapped = value instanceof TypedField && !(value instanceof DecimalField)
+  const isWrapped = value instanceof TypedField && type !== FIELD_TYPES.decimal
   type.write(writer, (isWrapped ? value.value : value) as never, path)
 }
 
@@ -207,9 +211,8 @@ function typeFor(value: FieldValue): FieldType | undefined {
       return FIELD_TYPES.void
     case 'object':
       return typeForObject(value)
-    default:
-      return undefined
   }
+  return undefined
 }
 
 /**
@@ -221,13 +224,16 @@ function typeForNumber(value: number): FieldType {
   return Number.isSafeInteger(value) ? FIELD_TYPES.int64 : FIELD_TYPES.double
 }
 
-/** A Map, a Set or an instance of a class is no table: what of it should be sent is not for us to guess. */
+/**
+ * A Map, a Set or an instance of a class is no table: what of it should be sent is not for us to guess. A TypedField made by hand
+ * may have any word for its type, `constructor` too: it must be one that `field` makes.
+ */
 function typeForObject(value: object | null): FieldType | undefined {
   if (value === null) return FIELD_TYPES.void
   if (Array.isArray(value)) return FIELD_TYPES.array
   if (value instanceof Uint8Array) return FIELD_TYPES.octets
   if (value instanceof Date) return FIELD_TYPES.timestamp
-  if (value instanceof TypedField) return FIELD_TYPES[value.type]
+  if (value instanceof TypedField && Object.hasOwn(field, value.type)) return FIELD_TYPES[value.type]
   return isPlainObject(value) ? FIELD_TYPES.table : undefined
 }
 

@@ -23,8 +23,8 @@ export function writeFrameHeader(
   size: number,
 ): void {
   writer.octet(type)
-  writer.short(channelNumber, 'channelNumber')
-  writer.long(size, 'size')
+  writer.short(channelNumber)
+  writer.long(size)
 }
 
 /**

@@ -8,6 +8,7 @@ describe('ArgumentError', () => {
     const error = new ArgumentError('headers.a', 'must be a string')
     expect(error).to.be.instanceOf(TypeError)
     expect(error.code).to.equal('AMQP_ARGUMENT')
+    expect(error.name).to.equal('ArgumentError')
     expect(error.path).to.equal('headers.a')
     expect(error.message).to.equal('headers.a must be a string')
     expect(inspect(error)).to.match(/^ArgumentError: headers.a must be a string\n/)
@@ -34,6 +35,7 @@ describe('The kind of a value', () => {
     [() => 'secret', 'a function'],
     [{ password: 'secret' }, 'an object'],
     [Object.create(null), 'an object'],
+    [Object.create(Object.create(null)), 'an object'],
     [{ constructor: { name: 'secret' } }, 'an object'],
     [new Map(), 'an instance of Map'],
     [new Order(), 'an instance of Order'],

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { ArgumentError } from '../../src/frames/argument-error.js'
 import { ByteReader } from '../../src/frames/byte-reader.js'
-import { readTable, skipTable } from '../../src/frames/field-table.js'
+import { readTable, skipTable, splitTable } from '../../src/frames/field-table.js'
 import { type FieldTable, type FieldValue, field, TypedField } from '../../src/frames/field-value.js'
 import { hex, toHex } from '../support/hex.js'
 import { decode, decodeError, encode, sizeOf, tableOf } from './table-octets.js'
@@ -216,6 +216,18 @@ describe('readTable', () => {
   })
 })
 
+describe('splitTable', () => {
+  it('gives the fields as they stand, and leaves what follows', () => {
+    const reader = new ByteReader()
+    const borrowed = hex`00000010 0161 62 01 0162 46 00000003 016356 00 56 beef`
+    reader.reset(borrowed)
+    const fields = splitTable(reader)
+    expect(reader.short()).to.equal(0xbeef)
+    borrowed.fill(0)
+    expect(fields.map(toHex)).to.deep.equal(['01616201', '01624600000003016356', '0056'])
+  })
+})
+
 describe('writeTable', () => {
   const ROWS: [what: string, value: FieldValue, expected: Buffer][] = [
     ['a boolean as t', true, hex`74 01`],
@@ -334,6 +346,24 @@ describe('writeTable', () => {
         new TypedField('secret' as never, 1),
         'headers.a',
         /, not an instance of TypedField$/,
+      ],
+      [
+        'a field whose type is named like a member of Object',
+        new TypedField('constructor' as never, 1),
+        'headers.a',
+        /, not an instance of TypedField$/,
+      ],
+      [
+        'a field of a type that needs no wrapping',
+        new TypedField('array' as never, null as never),
+        'headers.a',
+        /, not an instance of TypedField$/,
+      ],
+      [
+        'a decimal without a scale',
+        new TypedField('decimal', 5),
+        'headers.a',
+        /must be an integer from 0 to 255, not undefined$/,
       ],
     ]
     for (const [what, value, path, message] of ROWS) {

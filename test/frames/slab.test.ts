@@ -102,6 +102,24 @@ describe('Slab', () => {
       expect(capacities(slab.take())).to.deep.equal([200 * KIB])
     })
 
+    it('for a command as large as the next slab no more than that', () => {
+      const slab = new Slab()
+      append(slab, 4 * KIB)
+      append(slab, 8 * KIB)
+      expect(capacities(slab.take())).to.deep.equal([4 * KIB, 8 * KIB])
+    })
+
+    it('of the largest slab until little is left of it', () => {
+      const slab = new Slab()
+      for (const size of [4, 8, 16, 32]) append(slab, size * KIB)
+      append(slab, 64 * KIB - 512)
+      slab.take()
+      append(slab, 1)
+      const [chunk] = slab.take()
+      expect([chunk?.buffer.byteLength, chunk?.byteOffset]).to.deep.equal([64 * KIB, 64 * KIB - 512])
+      expect(slab.written().buffer.byteLength).to.equal(0)
+    })
+
     it('of one slab for all commands that fit it', () => {
       const slab = new Slab()
       append(slab, 3 * KIB)

@@ -11,6 +11,21 @@ export function octets(constraints: fc.IntArrayConstraints = {}): fc.Arbitrary<B
   return fc.uint8Array(constraints).map(array => Buffer.from(array))
 }
 
+/** Octets with one to three things wrong: an octet changed, some left out, some put in, or the rest gone. */
+export function damaged(source: fc.Arbitrary<Buffer>): fc.Arbitrary<Buffer> {
+  const damage = fc.record({
+    place: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    omitted: fc.oneof(fc.constant(1), fc.nat(12), fc.constant(Number.POSITIVE_INFINITY)),
+    inserted: octets({ maxLength: 8 }),
+  })
+  return fc.tuple(source, fc.array(damage, { minLength: 1, maxLength: 3 })).map(([whole, damages]) =>
+    damages.reduce((stream, { place, omitted, inserted }) => {
+      const at = Math.floor(place * stream.length)
+      return Buffer.concat([stream.subarray(0, at), inserted, stream.subarray(at + omitted)])
+    }, whole),
+  )
+}
+
 /** Any well-formed text that a short string can hold. */
 export const shortText: fc.Arbitrary<string> = fc.oneof(
   fc.string({ maxLength: 60 }),
