@@ -54,8 +54,12 @@ export class Consumer implements AsyncIterable<Delivery> {
   #waiting: Deferred<IteratorResult<Delivery, undefined>>[] = []
   #iterated = false
   #begun = false
-  /** Whether what comes counts in the receive budget: with acknowledgements and a prefetch that is the limit. */
-  #counts: boolean
+  /**
+   * Deliveries that may wait outside of the receive budget: with acknowledgements the prefetch is their limit. It is the broker
+   * that keeps to it, so what comes beyond is counted.
+   */
+  readonly #granted: number
+  #counts = true
   #budgeted = 0
   readonly #ending: ConsumerEnding
 
@@ -68,7 +72,7 @@ export class Consumer implements AsyncIterable<Delivery> {
   ) {
     this.#host = host
     this.#noAck = options.noAck
-    this.#counts = options.noAck || options.prefetch === 0
+    this.#granted = options.noAck ? 0 : options.prefetch
     if (handler !== undefined) this.#pool = this.#createPool(options, handler)
     this.#ending = this.#createEnding(options.queue)
     this.consumerTag = begin(this)
@@ -222,7 +226,7 @@ export class Consumer implements AsyncIterable<Delivery> {
 
   #keep(delivery: Delivery): void {
     this.#inbox.push(delivery)
-    if (!this.#counts) return
+    if (!this.#counts || this.#inbox.size <= this.#granted) return
     const octets = delivery.octets + DELIVERY_OVERHEAD
     this.#budgeted += octets
     this.#host.receiveBudget.add(octets)

@@ -6,7 +6,11 @@ export class Fifo<T> {
   #head = 0
 
   get isEmpty(): boolean {
-    return this.#head === this.#items.length
+    return this.size === 0
+  }
+
+  get size(): number {
+    return this.#items.length - this.#head
   }
 
   push(item: T): void {

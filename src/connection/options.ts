@@ -73,7 +73,8 @@ export interface ConnectOptions {
   /** Octets waiting to be sent above which publishes are refused. Default 64 MiB. */
   maxBuffered?: number | undefined
   /**
-   * Octets of deliveries without acknowledgement or prefetch, not yet taken, above which reading pauses. Default 16 MiB.
+   * Octets of deliveries without acknowledgement or prefetch, not yet taken, above which reading pauses; and of those that a
+   * broker sends beyond the prefetch. Default 16 MiB.
    * While it pauses nothing else is read either: do not await a confirm or a call of the same connection in such a loop.
    */
   maxReceiveBuffered?: number | undefined
