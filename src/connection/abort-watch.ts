@@ -6,6 +6,7 @@
 // together for the rest: a storm of timeouts must not block the loop.
 
 import type { Causes } from '../protocol/index.js'
+import { onAbort } from './abort-listeners.js'
 import { Deferred } from './deferred.js'
 
 /** Something that is waited for. */
@@ -16,7 +17,7 @@ export interface Wait {
 /** Those who wait under one signal. */
 interface Watched {
   readonly tokens: Set<object>
-  readonly onAbort: () => void
+  readonly forget: () => void
 }
 
 export class AbortWatch {
@@ -41,13 +42,12 @@ export class AbortWatch {
 
   #listen(signal: AbortSignal): Watched {
     const tokens = new Set<object>()
-    const onAbort = (): void => {
+    const forget = onAbort(signal, () => {
       this.#watched.delete(signal)
       this.#end(tokens, abortCause(signal))
-    }
-    const watched = { tokens, onAbort }
+    })
+    const watched = { tokens, forget }
     this.#watched.set(signal, watched)
-    signal.addEventListener('abort', onAbort, { once: true })
     return watched
   }
 
@@ -71,7 +71,7 @@ export class AbortWatch {
     watched.tokens.delete(token)
     if (watched.tokens.size > 0) return
     this.#watched.delete(signal)
-    signal.removeEventListener('abort', watched.onAbort)
+    watched.forget()
   }
 }
 

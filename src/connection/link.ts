@@ -10,6 +10,7 @@ import {
   type ProtocolEvent,
   type ProtocolOptions,
 } from '../protocol/index.js'
+import { onAbort } from './abort-listeners.js'
 import type { Timer } from './clock.js'
 import { Deferred } from './deferred.js'
 import { Dial } from './dial.js'
@@ -22,6 +23,7 @@ export class Link {
   readonly #settings: Settings
   readonly #dial: Dial
   #deadline: Timer
+  #forgetSignal: (() => void) | undefined
   #driver: Driver | undefined
   #receiveEvent: ((event: ProtocolEvent) => void) | undefined
   /** What came before anybody was there to hear it. */
@@ -36,9 +38,12 @@ export class Link {
       onFailed: error => this.#settle(() => this.opened.reject(error)),
       receive: chunk => this.#driver?.receive(chunk),
     })
-    settings.signal?.addEventListener('abort', this.#onAbort)
-    if (settings.signal?.aborted === true) this.#onAbort()
-    else this.#dial.start()
+    const { signal } = settings
+    if (signal?.aborted === true) this.#onAbort()
+    else {
+      if (signal !== undefined) this.#forgetSignal = onAbort(signal, this.#onAbort)
+      this.#dial.start()
+    }
   }
 
   /** Only after {@link opened}. */
@@ -111,7 +116,7 @@ export class Link {
 
   #settle(tell: () => void): void {
     this.#deadline.cancel()
-    this.#settings.signal?.removeEventListener('abort', this.#onAbort)
+    this.#forgetSignal?.()
     tell()
   }
 
