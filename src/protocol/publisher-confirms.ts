@@ -2,8 +2,9 @@
 // acknowledges single tags or all up to one, in any order; each publish is settled once, and a tag that is not
 // outstanding is ignored.
 //
-// An entry stays until the broker has answered: also an abandoned one (deadline, signal), because the tags of those after it
-// depend on it, and because a broker that does not answer must not be sent more and more.
+// An entry stays until the broker has answered: also an abandoned one (deadline, signal), because a broker that does not
+// answer must not be sent more and more. But not in the ring, once it is the oldest there: the broker may never answer it (a
+// quorum queue without a majority) and millions after it, each of which would take a place behind it.
 
 /** A publish that waits for its confirmation. */
 export interface UnconfirmedPublish {
@@ -23,11 +24,11 @@ export interface UnconfirmedPublish {
 
 export class PublisherConfirms<T extends UnconfirmedPublish> {
   #slots: (T | undefined)[] = []
-  /** Index in `#slots` of the oldest outstanding publish, and its tag. */
+  /** Index in `#slots` of the oldest publish that somebody waits for, and its tag. */
   #head = 0
   #headTag = 1
-  /** Index of the oldest that is not abandoned. */
-  #awaitedHead = 0
+  /** By tag: the abandoned ones before it, oldest first. */
+  readonly #overdue = new Map<number, T>()
   #outstanding = 0
   #awaited = 0
   /** Whether no deadline is before that of an older publish: then looking for overdue ones ends at the first that is not. */
@@ -46,7 +47,7 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
 
   /** The oldest tag that somebody waits for; all before it are settled or abandoned. */
   get oldestTag(): number {
-    return this.#headTag + this.#awaitedHead - this.#head
+    return this.#headTag
   }
 
   /** The tag the broker will give to the next publish. */
@@ -67,7 +68,7 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
   settle(deliveryTag: number, multiple: boolean): T[] {
     const last = deliveryTag === 0 && multiple ? this.nextTag - 1 : deliveryTag
     if (last >= this.nextTag) return []
-    const settled: T[] = []
+    const settled = this.#settleOverdue(last, multiple)
     for (let tag = multiple ? this.#headTag : last; tag <= last; tag++) {
       const publish = this.#remove(tag)
       if (publish !== undefined) settled.push(publish)
@@ -89,7 +90,7 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
   /** When the next publish expires. */
   get nextDeadline(): number {
     let deadline = Number.POSITIVE_INFINITY
-    for (let index = this.#awaitedHead; index < this.#slots.length; index++) {
+    for (let index = this.#head; index < this.#slots.length; index++) {
       const publish = this.#slots[index]
       if (publish === undefined || publish.abandoned) continue
       if (this.#isOrdered) return publish.deadline
@@ -100,11 +101,12 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
 
   /** Removes and returns everything, oldest first: the channel is gone. */
   drain(): T[] {
-    const rest = this.#slots.slice(this.#head).filter(publish => publish !== undefined)
+    const inRing = this.#slots.slice(this.#head).filter(publish => publish !== undefined)
+    const rest = [...this.#overdue.values(), ...inRing]
     this.#headTag = this.nextTag
+    this.#overdue.clear()
     this.#slots = []
     this.#head = 0
-    this.#awaitedHead = 0
     this.#outstanding = 0
     this.#awaited = 0
     return rest
@@ -113,7 +115,7 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
   /** `endsAtFirst`: none is to be abandoned behind the first that is not. */
   #abandon(isToGo: (publish: T) => boolean, endsAtFirst: boolean): T[] {
     const abandoned: T[] = []
-    for (let index = this.#awaitedHead; index < this.#slots.length; index++) {
+    for (let index = this.#head; index < this.#slots.length; index++) {
       const publish = this.#slots[index]
       if (publish === undefined || publish.abandoned) continue
       if (isToGo(publish)) {
@@ -124,6 +126,18 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
     this.#awaited -= abandoned.length
     this.#advance()
     return abandoned
+  }
+
+  #settleOverdue(last: number, multiple: boolean): T[] {
+    const settled: T[] = []
+    for (const tag of multiple ? this.#overdue.keys() : [last]) {
+      const publish = tag <= last ? this.#overdue.get(tag) : undefined
+      if (publish === undefined) break
+      this.#overdue.delete(tag)
+      this.#outstanding--
+      settled.push(publish)
+    }
+    return settled
   }
 
   #remove(tag: number): T | undefined {
@@ -138,16 +152,14 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
 
   #advance(): void {
     const { length } = this.#slots
-    while (this.#head < length && this.#slots[this.#head] === undefined) {
+    while (this.#head < length && this.#slots[this.#head]?.abandoned !== false) {
+      const abandoned = this.#slots[this.#head]
+      if (abandoned !== undefined) this.#overdue.set(this.#headTag, abandoned)
       this.#head++
       this.#headTag++
     }
-    this.#awaitedHead = Math.max(this.#awaitedHead, this.#head)
-    while (this.#awaitedHead < length && this.#slots[this.#awaitedHead]?.abandoned !== false)
-      this.#awaitedHead++
     if (this.#head * 2 > length && this.#head > 64) {
       this.#slots = this.#slots.slice(this.#head)
-      this.#awaitedHead -= this.#head
       this.#head = 0
     }
   }

@@ -172,6 +172,38 @@ describe('PublisherConfirms', () => {
     expect(confirms).to.include({ nextDeadline: Number.POSITIVE_INFINITY, oldestTag: 3 })
   })
 
+  it('looks no further than to the first that is waited for on, as long as they come in the order of their deadlines', () => {
+    const confirms = new PublisherConfirms()
+    let asked: number[] = []
+    const watched = (deadline: number): UnconfirmedPublish =>
+      Object.defineProperty(publish(), 'deadline', {
+        get() {
+          asked.push(deadline)
+          return deadline
+        },
+      })
+    // Out of order first: that is forgotten when none of them is outstanding any more.
+    for (const deadline of [900, 800]) confirms.add(watched(deadline))
+    expect(confirms.nextDeadline).to.equal(800)
+    confirms.settle(0, true)
+    for (const deadline of [10, 10, 20, 30, 30]) confirms.add(watched(deadline))
+    asked = []
+    expect(confirms.nextDeadline).to.equal(10)
+    expect(confirms.expire(9)).to.deep.equal([])
+    expect(confirms.expire(10)).to.have.length(2)
+    expect(confirms.nextDeadline).to.equal(20)
+    expect(asked).not.to.include(30)
+  })
+
+  it('gives back at the end also what was given up, once and in order', () => {
+    const confirms = new PublisherConfirms()
+    const entries = [publish(10), publish(30), publish(10), publish(30)]
+    for (const entry of entries) confirms.add(entry)
+    confirms.expire(10)
+    expect(confirms.drain()).to.deep.equal(entries)
+    expect(confirms.drain()).to.deep.equal([])
+  })
+
   it('keeps the tag of a publish that was withdrawn, and gives it up once', () => {
     const confirms = new PublisherConfirms()
     const entries = [publish(), publish(), publish()]
