@@ -9,9 +9,9 @@ export class PublishFailures {
   #heir: PublishFailures | undefined
 
   note(error: Error): void {
-    if (this.#heir !== undefined) return this.#heir.note(error)
-    this.#count++
-    this.#first ??= error
+    const asked = this.#lastHeir
+    asked.#count++
+    asked.#first ??= error
   }
 
   /** Nobody will ask for these after all: whoever asks for the next ones hears of them, and of those still to come. */
@@ -19,6 +19,14 @@ export class PublishFailures {
     heir.#count += this.#count
     heir.#first = this.#first ?? heir.#first
     this.#heir = heir
+  }
+
+  /** Who asks for these. In a loop, and found once: behind a publish under way there may be thousands who have given up. */
+  get #lastHeir(): PublishFailures {
+    let last: PublishFailures = this
+    while (last.#heir !== undefined) last = last.#heir
+    if (last !== this) this.#heir = last
+    return last
   }
 
   /** All of it as one error; undefined when nothing went wrong. */
