@@ -194,7 +194,8 @@ export class Connection extends Announcer<ConnectionEvents> {
 
   /**
    * Gives the broker a new secret for this connection, a password or token, before the old one expires (RabbitMQ's
-   * connection.update-secret). `reason` is for its log. A secret that it refuses ends the connection (530).
+   * connection.update-secret). `reason` is for its log. A secret that it refuses ends the connection (530). Rejects with a
+   * {@link BackpressureError} when more than `maxBuffered` octets of calls to this wait.
    */
   updateSecret(secret: string | Uint8Array, reason = '', options: CallOptions = {}): Promise<void> {
     const call = new PendingCall<void>(nothing)

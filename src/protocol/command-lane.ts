@@ -24,7 +24,7 @@ import { blockedClause, type ChannelLink } from './channel-link.js'
 import type { ChannelPublisher } from './channel-publisher.js'
 import { type CloseReason, describeReason } from './close-reason.js'
 import { callTimedOut, overfull, waitTimedOut, windowClause } from './command-errors.js'
-import { CommandQueue } from './command-queue.js'
+import { COMMAND_OVERHEAD, CommandQueue } from './command-queue.js'
 import { type CallTimeoutError, ChannelClosedError, type ErrorDetails } from './errors.js'
 import {
   copyMethodFrame,
@@ -36,9 +36,6 @@ import {
 } from './frame-writers.js'
 import type { CallName, Method, MethodOf } from './method-types.js'
 import { ENDLESS, type PublishTerms } from './publish-terms.js'
-
-/** About what a command that waits occupies besides its octets: many small ones must have a limit too. */
-const COMMAND_OVERHEAD = 512
 
 /** The channel a lane belongs to. */
 export interface LaneOwner {

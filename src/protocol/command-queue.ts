@@ -5,6 +5,9 @@
 // order, looking for what has expired therefore ends at the first that has not: two hundred thousand publishes that age out
 // one by one must not cost a walk over all of them each. What is taken out of the middle leaves a hole.
 
+/** About what a command that waits occupies besides its octets: many small ones must have a limit too. */
+export const COMMAND_OVERHEAD = 512
+
 export interface QueuedCommand {
   /** When it stops waiting; Infinity for never. */
   readonly deadline: number
@@ -58,14 +61,14 @@ export class CommandQueue<C extends QueuedCommand> {
   }
 
   /** Removes and returns what has waited too long, in order. `renew` may give a command more time where it stands. */
-  expire(now: number, renew: (command: C) => boolean = never): C[] {
+  expire(now: number, renew?: (command: C) => boolean): C[] {
     const expired: C[] = []
     for (let index = this.#head; index < this.#commands.length; index++) {
       const command = this.#commands[index]
       if (command === undefined || command.deadline === Number.POSITIVE_INFINITY) continue
       if (command.deadline > now) {
         if (this.#isOrdered) break
-      } else if (renew(command)) this.#isOrdered = false
+      } else if (renew?.(command) === true) this.#isOrdered = false
       else expired.push(this.#take(index))
     }
     this.#trim()
@@ -111,7 +114,3 @@ export class CommandQueue<C extends QueuedCommand> {
 
 /** So many cost nothing. */
 const HOLES = 32
-
-function never(): boolean {
-  return false
-}

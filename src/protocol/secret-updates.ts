@@ -3,6 +3,8 @@
 
 import type { Causes } from './channel-commands.js'
 import { blockedClause, type ChannelLink } from './channel-link.js'
+import { overfull } from './command-errors.js'
+import { COMMAND_OVERHEAD } from './command-queue.js'
 import { CallTimeoutError } from './errors.js'
 import { copyMethodFrame, encodeAhead, encodeMethodFrame } from './frame-writers.js'
 import type { MethodArgs } from './method-types.js'
@@ -12,6 +14,7 @@ import { Violation } from './violation.js'
 interface SecretUpdate {
   readonly token: object
   readonly frames: Buffer
+  readonly octets: number
   readonly deadline: number
   readonly timeoutMs: number
 }
@@ -23,32 +26,37 @@ export class SecretUpdates {
   /** The one whose reply is awaited; `told` once nobody waits for it any more. */
   #outstanding: (SecretUpdate & { told: boolean }) | undefined
   #queue: SecretUpdate[] = []
+  /** Of those that wait. */
+  #octets = 0
 
   constructor(link: ChannelLink) {
     this.#link = link
   }
 
-  /** Neither one waits nor its reply. */
+  /** No reply is awaited: then none waits either. */
   get isEmpty(): boolean {
-    return this.#outstanding === undefined && this.#queue.length === 0
+    return this.#outstanding === undefined
   }
 
   get nextDeadline(): number {
-    const waiting = this.#queue.map(({ deadline }) => deadline)
-    if (this.#outstanding?.told === false) waiting.push(this.#outstanding.deadline)
-    return Math.min(Number.POSITIVE_INFINITY, ...waiting)
+    const outstanding =
+      this.#outstanding?.told === false ? this.#outstanding.deadline : Number.POSITIVE_INFINITY
+    return this.#queue.reduce((earliest, { deadline }) => Math.min(earliest, deadline), outstanding)
   }
 
-  /** Throws an ArgumentError when an argument cannot be encoded. */
+  /** Throws an ArgumentError when an argument cannot be encoded, a BackpressureError when too much waits. */
   request(
     args: MethodArgs<typeof METHOD>,
     token: object,
     now: number,
     timeoutMs = this.#link.limits.rpcTimeoutMs,
   ): void {
-    const { outbound } = this.#link
+    const { outbound, limits } = this.#link
     const frames = encodeAhead(encodeMethodFrame, 0, outbound.frameMax, { name: METHOD, args })
-    this.#queue.push({ token, frames, deadline: now + timeoutMs, timeoutMs })
+    const octets = frames.length + COMMAND_OVERHEAD
+    if (this.#octets + octets > limits.maxBuffered) throw overfull('a call', octets, this.#octets, this.#link)
+    this.#octets += octets
+    this.#queue.push({ token, frames, octets, deadline: now + timeoutMs, timeoutMs })
     this.#advance()
   }
 
@@ -96,7 +104,8 @@ export class SecretUpdates {
 
   #fail(isOver: (update: SecretUpdate) => boolean, errorOf: (update: SecretUpdate) => Error): void {
     const over = this.#queue.filter(isOver)
-    this.#queue = this.#queue.filter(update => !over.includes(update))
+    this.#queue = this.#queue.filter(update => !isOver(update))
+    for (const { octets } of over) this.#octets -= octets
     if (this.#outstanding?.told === false && isOver(this.#outstanding)) {
       this.#outstanding.told = true
       over.unshift(this.#outstanding)
@@ -109,6 +118,7 @@ export class SecretUpdates {
     if (this.#outstanding !== undefined) return
     const next = this.#queue.shift()
     if (next === undefined) return
+    this.#octets -= next.octets
     this.#outstanding = { ...next, told: false }
     this.#link.outbound.append(0, copyMethodFrame, next.frames)
   }

@@ -17,6 +17,19 @@ interface Sized extends QueuedCommand {
 /** How long each kind waits. Nobody waits for a publish on a plain channel. */
 const PATIENCE = { call: 20, publish: 30, plain: Number.POSITIVE_INFINITY }
 
+/** A command that counts how often it is asked when it stops waiting. */
+function watched(deadline: number): QueuedCommand & { readonly octets: number; asked: number } {
+  const command = {
+    octets: 1,
+    asked: 0,
+    get deadline() {
+      command.asked++
+      return deadline
+    },
+  }
+  return command
+}
+
 describe('CommandQueue', () => {
   it('is empty at first', () => {
     const queue = new CommandQueue()
@@ -127,6 +140,23 @@ describe('CommandQueue', () => {
     expect(queue.nextDeadline).to.equal(10)
     expect(queue.expire(10)).to.deep.equal([soon])
     expect(queue.expire(20)).to.deep.equal([next])
+  })
+
+  it('looks no further than to the first that waits on, as long as they come in the order of their deadlines', () => {
+    const queue = new CommandQueue<ReturnType<typeof watched>>()
+    // Out of order first: that is forgotten when none of them waits any more.
+    for (const deadline of [900, 800]) queue.push(watched(deadline))
+    expect(queue.nextDeadline).to.equal(800)
+    queue.drain()
+    const never = watched(Number.POSITIVE_INFINITY)
+    const commands = [10, 10, 20, 30, 30, 40].map(watched)
+    for (const command of [...commands.slice(0, 2), never, ...commands.slice(2)]) queue.push(command)
+    for (const command of commands) command.asked = 0
+    expect(queue.nextDeadline).to.equal(10)
+    expect(queue.expire(9)).to.deep.equal([])
+    expect(queue.expire(10)).to.deep.equal(commands.slice(0, 2))
+    expect(queue.nextDeadline).to.equal(20)
+    expect(commands.slice(3).map(({ asked }) => asked)).to.deep.equal([0, 0, 0])
   })
 
   it('takes a hundred thousand commands from its head, and lets as many expire one by one, in linear time', () => {

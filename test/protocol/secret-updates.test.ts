@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { ArgumentError } from '../../src/frames/index.js'
-import { CallTimeoutError, ConnectionClosedError } from '../../src/protocol/errors.js'
+import { BackpressureError, CallTimeoutError, ConnectionClosedError } from '../../src/protocol/errors.js'
 import { hex, toHex } from '../support/hex.js'
 import { ProtocolPair } from '../support/peer/protocol-pair.js'
 
@@ -232,5 +232,37 @@ describe('SecretUpdates', () => {
       const error = 'error' in event ? event.error : undefined
       expect(`${JSON.stringify(event)} ${error?.stack}`).not.to.include('a-great-secret')
     }
+  })
+
+  it('waits in no larger number than there is room for', () => {
+    const octets = 28 + 512
+    for (const [maxBuffered, waiting] of [
+      [2 * octets, 2],
+      [2 * octets - 1, 1],
+    ] as const) {
+      const pair = ProtocolPair.opened({ limits: { maxBuffered } })
+      update(pair)
+      for (let times = 0; times < 3; times++) {
+        const tokens = Array.from({ length: waiting }, () => update(pair))
+        expect(() => update(pair), `at most ${maxBuffered}`).to.throw(
+          BackpressureError,
+          `a call of ${octets} octets would join ${waiting * octets} that wait to be sent`,
+        )
+        // Those that are withdrawn wait no more, nor does one whose turn has come.
+        withdraw(pair, new Error('not wanted'), ...tokens)
+        update(pair)
+        pair.sendOctets(OK)
+      }
+    }
+  })
+
+  it('is answered by nothing that was not asked', () => {
+    const pair = ProtocolPair.opened()
+    pair.sendOctets(OK)
+    expect(pair.eventsOf('closed')[0]?.reason).to.include({
+      by: 'protocol',
+      code: 503,
+      text: 'connection.update-secret-ok answers nothing that was asked',
+    })
   })
 })
