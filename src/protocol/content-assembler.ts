@@ -4,6 +4,8 @@
 //   idle ──begin──▶ header ──size > 0──▶ body ──all there──▶ idle
 //                      └─────size 0──────────────────────────▲
 //
+// A body that is larger than allowed is told at its header, and skipped: the peer may take for ever to send it.
+//
 // Body octets are borrowed and go straight into the message's own buffer. That buffer is not sized by what the peer
 // announces but by what it has sent: it grows fourfold, so that a lie about the size costs little.
 
@@ -16,7 +18,7 @@ import { Violation } from './violation.js'
 /** A method and the content that came with it. */
 export interface Assembled<M> {
   readonly method: M
-  /** Undefined when the body was larger than allowed: it was skipped. */
+  /** Undefined when the body is larger than allowed: it is being skipped. */
   readonly content: Content | undefined
 }
 
@@ -30,12 +32,11 @@ export class ContentAssembler<M> {
   readonly #maxMessageSize: number
   #phase: Phase = 'idle'
   #method: M | undefined
+  /** Of the content that is there, or was last. */
   #propertyOctets: Buffer = NO_PROPERTIES
-  #lastPropertyOctets: Buffer = NO_PROPERTIES
   #body: Buffer = NO_OCTETS
   #bodySize = 0
   #received = 0
-  #oversized = false
 
   constructor(maxMessageSize: number) {
     this.#maxMessageSize = maxMessageSize
@@ -65,13 +66,13 @@ export class ContentAssembler<M> {
     }
     const bodySize = reader.longlong()
     if (typeof bodySize === 'bigint') throw new FrameError(501, 'body size beyond 2^53')
-    this.#propertyOctets = this.#keepProperties(reader)
+    this.#keepProperties(reader)
     this.#bodySize = bodySize
     this.#received = 0
-    this.#oversized = bodySize > this.#maxMessageSize
     this.#phase = 'body'
     if (bodySize === 0) return this.#finish(NO_OCTETS)
-    this.#body = this.#oversized ? NO_OCTETS : Buffer.allocUnsafe(Math.min(bodySize, TRUSTED_BODY_SIZE))
+    if (this.#isOversized) return { method: this.#method as M, content: undefined }
+    this.#body = Buffer.allocUnsafe(Math.min(bodySize, TRUSTED_BODY_SIZE))
     return undefined
   }
 
@@ -86,22 +87,26 @@ export class ContentAssembler<M> {
         `content body longer than the announced ${this.#bodySize} octets`,
       )
     }
-    if (!this.#oversized) {
+    if (!this.#isOversized) {
       this.#reserve(received)
       octets.copy(this.#body, this.#received, start, end)
     }
     this.#received = received
-    return frameComplete && received === this.#bodySize ? this.#finish(this.#body) : undefined
+    if (!frameComplete || received < this.#bodySize) return undefined
+    const assembled = this.#finish(this.#body)
+    return this.#isOversized ? undefined : assembled
+  }
+
+  get #isOversized(): boolean {
+    return this.#bodySize > this.#maxMessageSize
   }
 
   /** Validates the properties and copies their octets, unless they are those of the message before. */
-  #keepProperties(reader: ByteReader): Buffer {
-    if (!reader.matches(this.#lastPropertyOctets)) {
-      const { position } = reader
-      skipProperties(reader)
-      this.#lastPropertyOctets = reader.copySince(position)
-    }
-    return this.#lastPropertyOctets
+  #keepProperties(reader: ByteReader): void {
+    if (reader.matches(this.#propertyOctets)) return
+    const { position } = reader
+    skipProperties(reader)
+    this.#propertyOctets = reader.copySince(position)
   }
 
   #reserve(size: number): void {
@@ -114,14 +119,10 @@ export class ContentAssembler<M> {
   }
 
   #finish(body: Buffer): Assembled<M> {
-    const assembled = {
-      method: this.#method as M,
-      content: this.#oversized ? undefined : new Content(this.#propertyOctets, body),
-    }
+    const assembled = { method: this.#method as M, content: new Content(this.#propertyOctets, body) }
     this.#phase = 'idle'
     this.#method = undefined
     this.#body = NO_OCTETS
-    this.#propertyOctets = NO_PROPERTIES
     return assembled
   }
 }

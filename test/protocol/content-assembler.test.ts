@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { ByteReader, FrameDecoder, FrameError, FrameType } from '../../src/frames/index.js'
 import { type Assembled, ContentAssembler } from '../../src/protocol/content-assembler.js'
 import { Violation } from '../../src/protocol/violation.js'
+import { octetsAllocated } from '../frames/work.js'
 import { chunkSizes, cut, octets } from '../support/arbitraries.js'
 import { hex, toHex } from '../support/hex.js'
 
@@ -102,6 +103,38 @@ describe('ContentAssembler', () => {
     expect(reception.assembled[0]?.content?.properties).to.deep.equal({})
     reception.assembler.expectIdle()
   })
+
+  /** An assembler that has come to this phase. */
+  const inPhase = (phase: 'idle' | 'header' | 'body'): Reception => {
+    const reception = new Reception()
+    if (phase !== 'idle') reception.assembler.begin('deliver')
+    return phase === 'body' ? reception.receive(HEADER) : reception
+  }
+  const unexpected: readonly (readonly [
+    phase: 'idle' | 'header' | 'body',
+    act: (reception: Reception) => unknown,
+    message: string,
+  ])[] = [
+    ['header', r => r.assembler.begin('deliver'), 'method frame where a content header was expected'],
+    ['body', r => r.assembler.expectIdle(), 'method frame where a content body was expected'],
+    ['idle', r => r.receive(HEADER), 'unexpected content header frame'],
+    ['body', r => r.receive(HEADER), 'unexpected content header frame'],
+    ['idle', r => r.receive(BODY), 'unexpected content body frame'],
+    ['header', r => r.receive(BODY), 'unexpected content body frame'],
+    [
+      'header',
+      r => r.receive(hex`02 0001 0000000e 003d 0002 0000000000000000 0000 ce`),
+      'content header of class 61, weight 2',
+    ],
+    ['header', r => r.receive(headerFrame(2n ** 53n)), 'body size beyond 2^53'],
+    ['header', r => r.receive(headerFrame(0, hex`0000 00`)), '1 octets after the content properties'],
+    ['body', r => r.receive(bodyFrame(Buffer.alloc(4))), 'content body longer than the announced 3 octets'],
+  ]
+  for (const [phase, act, message] of unexpected) {
+    it(`says what is wrong with what comes in the phase ${phase}: ${message}`, () => {
+      expect(() => act(inPhase(phase))).to.throw(Error, new RegExp(`^${message.replace('^', '\\^')}$`))
+    })
+  }
 
   it('gives the same content however its octets are cut, and goes on with the next', () => {
     const frames = fc.array(octets({ maxLength: 3000 }), { maxLength: 5 })
@@ -225,31 +258,64 @@ describe('ContentAssembler', () => {
     expect(reception.assembled[1]?.content?.body).to.deep.equal(Buffer.alloc(100, 7))
   })
 
-  it('takes memory for what has come, not for what was announced', () => {
-    const held = (bodySize: number, received: number): number => {
-      const before = process.memoryUsage().arrayBuffers
-      const receptions = Array.from({ length: 8 }, () => {
-        const reception = new Reception(2 ** 50)
-        reception.assembler.begin('deliver')
-        return reception.receive(headerFrame(bodySize), bodyFrame(Buffer.alloc(received)))
-      })
-      const after = process.memoryUsage().arrayBuffers
-      expect(receptions.every(({ assembled }) => assembled.length === 0)).to.equal(true)
-      return (after - before) / receptions.length
-    }
-    // Besides the reserved octets each reception has had copies of its frames.
-    expect(held(2 ** 49, 10)).to.be.below(1.5 * MIB)
-    expect(held(2 ** 49, MIB + 1)).to.be.below(16 * MIB)
+  /** What it asks for at the header, and at each piece of the body. */
+  const allocations = (
+    bodySize: number,
+    pieces: readonly Buffer[],
+  ): { asked: number[]; body: Buffer | undefined } => {
+    const assembler = new ContentAssembler<string>(2 ** 50)
+    const reader = new ByteReader()
+    const header = hex`003c 0000 ${bodySize.toString(16).padStart(16, '0')} 0000`
+    let body: Buffer | undefined
+    const asked = [header, ...pieces].map(octetsOfFrame =>
+      octetsAllocated(() => {
+        if (octetsOfFrame !== header) {
+          body = assembler.receiveBody(octetsOfFrame, 0, octetsOfFrame.length, true)?.content?.body
+          return
+        }
+        assembler.begin('deliver')
+        reader.reset(header)
+        assembler.receiveHeader(reader)
+      }),
+    )
+    return { asked, body }
+  }
+
+  it('takes a mebibyte on the word of the peer, and then four times what has come', () => {
+    const [mebibyte, octet] = [Buffer.alloc(MIB), Buffer.alloc(1)]
+    expect(allocations(2 ** 49, [octet]).asked).to.deep.equal([MIB, 0])
+    expect(allocations(2 ** 49, [mebibyte, octet, mebibyte]).asked).to.deep.equal([MIB, 0, 4 * MIB, 0])
+    expect(allocations(2 ** 49, [Buffer.alloc(5 * MIB)]).asked).to.deep.equal([MIB, 5 * MIB])
   })
 
-  it('gives a large body in one buffer of exactly its size', () => {
-    const reception = new Reception()
-    const body = Buffer.alloc(5 * MIB + 17, 'thump')
-    reception.assembler.begin('deliver')
-    reception.receive(headerFrame(body.length), ...cut(body, [MIB]).map(bodyFrame))
-    const received = reception.assembled[0]?.content?.body
-    expect(received?.equals(body)).to.equal(true)
-    expect(received?.buffer.byteLength).to.equal(body.length)
+  it('gives a body of any size in one buffer that is no larger', () => {
+    for (const pieces of [[10], [MIB], [MIB, 1], [MIB, 2 * MIB, 17], [MIB, MIB, MIB, MIB, MIB, 17]]) {
+      const body = Buffer.alloc(
+        pieces.reduce((sum, size) => sum + size),
+        'thump',
+      )
+      const received = allocations(body.length, cut(body, pieces)).body
+      expect(received?.equals(body), `${pieces}`).to.equal(true)
+      if (body.length > MIB) expect(received?.buffer.byteLength).to.equal(body.length)
+    }
+  })
+
+  it('asks for no memory for a body above the limit, and none for properties that came before', () => {
+    const { assembler } = new Reception(100)
+    const reader = new ByteReader()
+    const body = Buffer.alloc(60)
+    const receive = (header: Buffer): number =>
+      octetsAllocated(() => {
+        assembler.begin('deliver')
+        reader.reset(header)
+        assembler.receiveHeader(reader)
+        assembler.receiveBody(body, 0, 60, true)
+        assembler.receiveBody(body, 0, 60, true)
+        assembler.expectIdle()
+      })
+    const without = hex`003c 0000 0000000000000078 0000`
+    const typed = hex`003c 0000 0000000000000078 8000 03612f62`
+    expect([without, typed, typed, without, without].map(receive)).to.deep.equal([0, 6, 0, 2, 0])
   })
 })
 
