@@ -2,9 +2,9 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { ByteReader } from '../../src/frames/byte-reader.js'
 import { FrameError } from '../../src/frames/frame-error.js'
+import { octetsAllocated } from '../support/allocations.js'
 import { octets } from '../support/arbitraries.js'
 import { hex } from '../support/hex.js'
-import { octetsAllocated } from './work.js'
 
 function readerOf(buffer: Buffer): ByteReader {
   const reader = new ByteReader()

@@ -1,9 +1,10 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { FrameDecoder } from '../../src/frames/frame-decoder.js'
+import { octetsAllocated } from '../support/allocations.js'
 import { chunkSizes, cut } from '../support/arbitraries.js'
+import { expectLinear } from '../support/linear.js'
 import { runs } from '../support/runs.js'
-import { expectLinear, octetsAllocated } from './work.js'
 
 function frame(type: number, payload: Buffer): Buffer {
   const header = Buffer.of(type, 0, 1, 0, 0, 0, 0)
@@ -67,14 +68,14 @@ describe('FrameDecoder, in memory and time,', () => {
   ]
   for (const [what, stream, chunk] of streams) {
     it(`takes time in proportion to the octets of ${what}`, () => {
-      expectLinear(size => {
+      expectLinear(what, 5_000, size => {
         const chunks = cut(stream(size), [chunk])
         return () => {
           const decoder = new FrameDecoder()
           decoder.frameMax = 2 ** 20
           decode(decoder, chunks)
         }
-      }, 5_000)
+      })
     })
   }
 })

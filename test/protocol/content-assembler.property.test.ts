@@ -3,9 +3,10 @@ import fc from 'fast-check'
 import { ByteReader, FrameDecoder, FrameError, FrameType } from '../../src/frames/index.js'
 import { type Assembled, ContentAssembler } from '../../src/protocol/content-assembler.js'
 import { Violation } from '../../src/protocol/violation.js'
-import { expectLinear, octetsAllocated } from '../frames/work.js'
+import { octetsAllocated } from '../support/allocations.js'
 import { chunkSizes, cut, octets } from '../support/arbitraries.js'
 import { hex, toHex } from '../support/hex.js'
+import { expectLinear } from '../support/linear.js'
 import { runs } from '../support/runs.js'
 
 const MIB = 1_048_576
@@ -178,12 +179,12 @@ describe('ContentAssembler, whatever stands where,', () => {
   ]
   for (const [what, smallest, frameSize, chunkSize] of bodies) {
     it(`takes time in proportion to the octets of a body ${what}`, () => {
-      expectLinear(size => {
+      expectLinear(what, smallest, size => {
         const header = octetsOf({ kind: 'header', bodySize: BigInt(size), properties: hex`0000` })
         const frames = cut(Buffer.alloc(size), [frameSize]).map(body => octetsOf({ kind: 'body', body }))
         const chunks = cut(Buffer.concat([octetsOf({ kind: 'method' }), header, ...frames]), [chunkSize])
         return () => expect([...assembled(chunks, size)]).to.have.length(1)
-      }, smallest)
+      })
     })
   }
 })

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { ByteReader, FrameDecoder, FrameError, FrameType } from '../../src/frames/index.js'
 import { type Assembled, ContentAssembler } from '../../src/protocol/content-assembler.js'
 import { Violation } from '../../src/protocol/violation.js'
-import { octetsAllocated } from '../frames/work.js'
+import { octetsAllocated } from '../support/allocations.js'
 import { chunkSizes, cut, octets } from '../support/arbitraries.js'
 import { hex, toHex } from '../support/hex.js'
 
