@@ -19,12 +19,21 @@ export interface DirectoryOwner {
   emit(event: ProtocolEvent): void
 }
 
+/** What the server cannot have had on its way when it closed a channel: they are about the next one of that number. */
+const NEVER_LATE: ReadonlySet<MethodName> = new Set<MethodName>([
+  'channel.open-ok',
+  'channel.close',
+  'channel.close-ok',
+])
+
 export class ChannelDirectory implements ChannelLink {
   blocked: string | undefined
   readonly #owner: DirectoryOwner
   readonly #channels = new Map<number, ChannelProtocol>()
   #numbers = new ChannelNumbers(0)
   #channelMax = 0
+  /** Numbers of channels that the server has closed, up to its answer to the next opening. */
+  readonly #closedByServer = new Set<number>()
   /** Channels with commands that wait; the one that has waited longest since it was last served comes first. */
   readonly #waiting = new Set<number>()
   /** Channels that want to hear when their octets have left. */
@@ -62,7 +71,7 @@ export class ChannelDirectory implements ChannelLink {
   get isIdle(): boolean {
     if (this.#owner.outbound.hasJobs) return false
     for (const channel of this.#channels.values()) {
-      if (channel.reason === undefined && !channel.isIdle) return false
+      if (!channel.isIdle) return false
     }
     return true
   }
@@ -79,8 +88,13 @@ export class ChannelDirectory implements ChannelLink {
     this.#numbers = new ChannelNumbers(channelMax)
   }
 
-  /** The channel that a method is for. */
-  expect(channelNumber: number, method: MethodName): ChannelProtocol {
+  /**
+   * The channel that a method is for. Undefined when it is to be dropped: RabbitMQ's queues go on delivering to a channel that it
+   * has closed, until it reads our Close-Ok (measured, 3.10). All of that comes before the answer to the next opening.
+   */
+  expect(channelNumber: number, method: MethodName): ChannelProtocol | undefined {
+    if (NEVER_LATE.has(method)) this.#closedByServer.delete(channelNumber)
+    if (this.#closedByServer.has(channelNumber)) return undefined
     const channel = this.#channels.get(channelNumber)
     if (channel !== undefined) return channel
     throw new Violation(
@@ -90,8 +104,9 @@ export class ChannelDirectory implements ChannelLink {
     )
   }
 
-  /** The channel that a content frame is for. */
-  expectContent(channelNumber: number): ChannelProtocol {
+  /** The channel that a content frame is for; undefined when it is to be dropped like its method. */
+  expectContent(channelNumber: number): ChannelProtocol | undefined {
+    if (this.#closedByServer.has(channelNumber)) return undefined
     const channel = this.#channels.get(channelNumber)
     if (channel !== undefined) return channel
     throw new Violation(
@@ -193,7 +208,8 @@ export class ChannelDirectory implements ChannelLink {
     if (deadline < this.#wakeAt) this.#wakeAt = deadline
   }
 
-  release(channelNumber: number): void {
+  release(channelNumber: number, byServer = false): void {
+    if (byServer) this.#closedByServer.add(channelNumber)
     this.#channels.delete(channelNumber)
     this.#numbers.release(channelNumber)
   }

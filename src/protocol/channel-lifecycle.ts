@@ -11,6 +11,9 @@ import type { Method, MethodArgs } from './method-types.js'
 import { cutReplyText, ReplyCode } from './reply-codes.js'
 import { Violation } from './violation.js'
 
+/** What the server is told in our Close. */
+type ToldReason = CloseReason & { readonly text: string }
+
 /** What the lifecycle needs of its channel. */
 export interface LifecycleOwner {
   readonly number: number
@@ -83,7 +86,7 @@ export class ChannelLifecycle {
     const ids = classId === 0 ? {} : { classId, methodId, method: methodNameOf(classId, methodId) }
     this.#end(this.#withError({ by: 'server', code: replyCode, text: replyText, ...ids }))
     // In a collision our own close is still answered; only then is the number free.
-    if (this.#state === 'closed') this.#link.release(this.#channel.number)
+    if (this.#state === 'closed') this.#link.release(this.#channel.number, true)
   }
 
   receiveCloseOk(): void {
@@ -124,8 +127,8 @@ export class ChannelLifecycle {
   }
 
   /** Ends the life on our side; the number stays taken until the server has answered the close. */
-  refuse(reason: CloseReason, replyCode: number): void {
-    if (this.#state !== 'closing') this.#sendClose('gaveUp', replyCode, reason.text ?? '')
+  refuse(reason: ToldReason, replyCode: number): void {
+    if (this.#state !== 'closing') this.#sendClose('gaveUp', replyCode, reason.text)
     this.#end(reason)
   }
 
@@ -170,7 +173,7 @@ export class ChannelLifecycle {
     return true
   }
 
-  #withError(reason: CloseReason): CloseReason {
+  #withError<R extends CloseReason>(reason: R): R {
     return { ...reason, error: new ChannelClosedError(reason, this.#channel.number, this.#link.endpoint) }
   }
 

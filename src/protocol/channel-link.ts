@@ -32,8 +32,8 @@ export interface ChannelLink {
   emit(event: ProtocolEvent): void
   /** `handleTimeout` is wanted not later than then. */
   wakeBy(deadline: number): void
-  /** The close handshake of the channel is complete: its number may be used again. */
-  release(channelNumber: number): void
+  /** The close handshake of the channel is complete, with a Close `byServer` or with ours: its number may be used again. */
+  release(channelNumber: number, byServer?: boolean): void
 }
 
 /** What an error adds about something that was not answered in time. */

@@ -52,11 +52,11 @@ export class FrameRouter implements FrameSink {
     if (row.classId === CONNECTION_CLASS_ID) {
       throw new Violation(ReplyCode.CommandInvalid, `${method.name} on channel ${channelNumber}`, method.name)
     }
-    channels.expect(channelNumber, method.name).receiveMethod(method)
+    channels.expect(channelNumber, method.name)?.receiveMethod(method)
   }
 
   receiveHeader(channelNumber: number, payload: ByteReader): void {
-    this.#channels?.expectContent(channelNumber).receiveHeader(payload)
+    this.#channels?.expectContent(channelNumber)?.receiveHeader(payload)
   }
 
   receiveBody(
@@ -66,7 +66,7 @@ export class FrameRouter implements FrameSink {
     end: number,
     frameComplete: boolean,
   ): void {
-    this.#channels?.expectContent(channelNumber).receiveBody(octets, start, end, frameComplete)
+    this.#channels?.expectContent(channelNumber)?.receiveBody(octets, start, end, frameComplete)
   }
 
   /** The channels, as long as anybody listens to them. */

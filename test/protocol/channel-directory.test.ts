@@ -1,11 +1,15 @@
 import { expect } from 'chai'
+import fc from 'fast-check'
 import { ChannelDirectory } from '../../src/protocol/channel-directory.js'
+import type { ChannelProtocol } from '../../src/protocol/channel-protocol.js'
 import { ChannelLimitError } from '../../src/protocol/errors.js'
 import type { ProtocolEvent } from '../../src/protocol/events.js'
+import type { Encode } from '../../src/protocol/frame-writers.js'
 import { Outbound } from '../../src/protocol/outbound.js'
 import { Violation } from '../../src/protocol/violation.js'
 import { hex } from '../support/hex.js'
 import { ProtocolPair } from '../support/peer/protocol-pair.js'
+import { runs } from '../support/runs.js'
 
 const KIB = 1024
 
@@ -24,7 +28,93 @@ function directory(channelMax: number): ChannelDirectory {
   return created
 }
 
+/** What happens to channels; `pick` says to which. */
+const step = fc.record({
+  what: fc.constantFrom('open', 'open', 'openOk', 'close', 'closeOk', 'serverCloses'),
+  pick: fc.nat(),
+})
+
+/** Which numbers are taken, by brute force: the free ones in the order in which they will be given out. */
+class NumbersInUse {
+  readonly #pair: ProtocolPair
+  readonly #free: number[]
+  /** A number is taken until the close handshake of its channel is complete. */
+  readonly #taken: ChannelProtocol[] = []
+  readonly #opening = new Set<ChannelProtocol>()
+  readonly #closing = new Set<ChannelProtocol>()
+
+  constructor(channelMax: number) {
+    this.#pair = ProtocolPair.opened({ channelMax })
+    this.#free = Array.from({ length: channelMax }, (_, index) => index + 1)
+  }
+
+  take({ what, pick }: { readonly what: string; readonly pick: number }): void {
+    if (what === 'open') return this.#open()
+    const channel = this.#taken[pick % this.#taken.length]
+    if (channel === undefined) return
+    if (what === 'openOk' && this.#opening.delete(channel)) this.#send(channel, 'channel.open-ok')
+    else if (what === 'close') this.#close(channel)
+    else if (what === 'closeOk' && this.#closing.has(channel)) {
+      this.#send(channel, 'channel.close-ok')
+      this.#release(channel)
+    } else if (what === 'serverCloses' && !this.#opening.has(channel)) {
+      const args = { replyCode: 404, replyText: '', classId: 0, methodId: 0 }
+      this.#pair.send(channel.number, { name: 'channel.close', args })
+      // Of closes that cross, ours is still to be answered.
+      if (!this.#closing.has(channel)) this.#release(channel)
+    }
+    expect(this.#pair.protocol.state).to.equal('open')
+  }
+
+  #open(): void {
+    const { protocol, now } = this.#pair
+    const open = (): ChannelProtocol => protocol.openChannel({}, 1, {}, now)
+    const expected = this.#free.shift()
+    if (expected === undefined) return void expect(open).to.throw(ChannelLimitError)
+    const channel = this.#pair.run(open)
+    expect(channel.number).to.equal(expected)
+    this.#taken.push(channel)
+    this.#opening.add(channel)
+  }
+
+  #close(channel: ChannelProtocol): void {
+    this.#pair.run(() => channel.close(this.#pair.now))
+    this.#closing.add(channel)
+  }
+
+  #send(channel: ChannelProtocol, name: 'channel.open-ok' | 'channel.close-ok'): void {
+    this.#pair.send(channel.number, { name, args: {} })
+  }
+
+  #release(channel: ChannelProtocol): void {
+    this.#taken.splice(this.#taken.indexOf(channel), 1)
+    this.#opening.delete(channel)
+    this.#closing.delete(channel)
+    this.#free.push(channel.number)
+  }
+}
+
 describe('ChannelDirectory', () => {
+  it('gives a number again when its close handshake is complete, however the closes cross', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 4 }),
+        fc.array(step, { maxLength: 80, size: 'max' }),
+        (max, steps) => {
+          const numbers = new NumbersInUse(max)
+          for (const next of steps) numbers.take(next)
+        },
+      ),
+      runs(30),
+    )
+  })
+
+  it('gives the number again of a channel that is closed before it is open, behind one that the server closed', () => {
+    const numbers = new NumbersInUse(1)
+    for (const what of ['open', 'openOk', 'serverCloses', 'open', 'close', 'closeOk', 'open'])
+      numbers.take({ what, pick: 0 })
+  })
+
   it('has a channel under its number until it is released', () => {
     const channels = directory(2)
     const channel = channels.open({}, 1)
@@ -35,7 +125,7 @@ describe('ChannelDirectory', () => {
       .to.throw(Violation, 'basic.ack on channel 1, which is not open')
       .with.property('replyCode', 504)
     expect(() => channels.expectContent(1))
-      .to.throw(Violation)
+      .to.throw(Violation, 'content frame on channel 1, which is not open')
       .with.property('replyCode', 505)
   })
 
@@ -103,6 +193,45 @@ describe('ChannelDirectory', () => {
     expect(order).to.have.length(18)
     // The first channel has had the room that there was; then they take turns, as much as there is room for.
     expect(order).to.deep.equal([1, 1, 1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3])
+  })
+
+  it('lets who begins to wait again go behind those who have waited meanwhile', () => {
+    const pair = ProtocolPair.opened({ limits: { highWaterMark: 64 * KIB } })
+    const [one, two] = [pair.openChannel(), pair.openChannel()]
+    const body = Buffer.alloc(40 * KIB)
+    const wait = (...channels: ChannelProtocol[]): number[] => {
+      pair.forget()
+      pair.reads = false
+      // Two of the first fill what there is room for.
+      for (const channel of [one, one, ...channels]) pair.publish(channel, { body })
+      pair.reads = true
+      pair.settle()
+      return pair.received.flatMap(received => (received.type === 'method' ? [received.channelNumber] : []))
+    }
+    expect(wait(one, two)).to.deep.equal([1, 1, 1, 2])
+    expect(wait(two, one)).to.deep.equal([1, 1, 2, 1])
+  })
+
+  it('takes as much for replies that nobody reads as twice maxBuffered, or twice a frame, and no more', () => {
+    for (const [maxBuffered, limit] of [
+      [1000, 16_384],
+      [9000, 18_000],
+    ] as const) {
+      const outbound = new Outbound(8192)
+      const limits = { maxMessageSize: 1, maxBuffered, highWaterMark: 1, rpcTimeoutMs: 1 }
+      const owner = { outbound, endpoint: {}, limits: { ...limits, confirmTimeoutMs: 1, closeTimeoutMs: 1 } }
+      const channels = new ChannelDirectory({ ...owner, emit: () => undefined })
+      const append: Encode<number> = (writer, _channelNumber, _frameMax, octets) => {
+        writer.bytes(Buffer.alloc(octets))
+        return 1
+      }
+      outbound.append(0, append, limit)
+      channels.expectReader()
+      outbound.append(0, append, 1)
+      expect(() => channels.expectReader())
+        .to.throw(Violation, `the peer does not read: ${limit + 1} octets wait`)
+        .with.property('replyCode', 506)
+    }
   })
 
   it('closes the connection (506) on a peer that asks for replies and does not read them', () => {

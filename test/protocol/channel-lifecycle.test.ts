@@ -101,7 +101,9 @@ describe('ChannelLifecycle', () => {
     lifecycle.requestClose(100, 500)
     expect(lifecycle).to.include({ state: 'draining', deadline: 600 })
     expect(stage.wakeAt).to.equal(600)
-    expect(() => lifecycle.expectOpen('queue.purge')).to.throw(ChannelClosedError, /it is closing/)
+    expect(() => lifecycle.expectOpen('queue.purge'))
+      .to.throw(ChannelClosedError, 'channel 3 closed by the application: it is closing')
+      .and.include({ connectionName: 'orders', localPort: 54_321, method: 'queue.purge' })
     lifecycle.advance()
     expect(stage.sent()).to.deep.equal([close(200, '')])
     expect(stage).to.include({ closesSent: 1 })
@@ -132,6 +134,15 @@ describe('ChannelLifecycle', () => {
     stage.lifecycle.requestClose(0, 500)
     stage.lifecycle.requestClose(100, 5000)
     expect(stage.lifecycle.deadline).to.equal(500)
+  })
+
+  it('is not closed again when it is closed', () => {
+    const stage = new Stage()
+    stage.lifecycle.lose({ by: 'server' })
+    stage.lifecycle.requestClose(0, 500)
+    expect(stage.lifecycle).to.include({ state: 'closed', deadline: Number.POSITIVE_INFINITY })
+    expect(stage.wakeAt).to.equal(Number.POSITIVE_INFINITY)
+    expect(stage.sent()).to.deep.equal([])
   })
 
   it('closes at once what is not open yet', () => {
