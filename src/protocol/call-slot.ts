@@ -67,30 +67,28 @@ export class CallSlot {
 
   /** A step was sent. */
   noteSent(position: number): void {
-    const { awaited } = this
-    this.#position = awaited !== undefined && isNoWait(awaited) ? position : Number.POSITIVE_INFINITY
+    const awaited = this.awaited as MethodOf<CallName>
+    this.#position = isNoWait(awaited) ? position : Number.POSITIVE_INFINITY
   }
 
   /** Octets before this position have left. The call that wants no more than that, if there is one. */
   noteHandedOver(handedOver: number): AnsweredCall | undefined {
-    const { call } = this
-    if (call === undefined || this.#position >= handedOver) return undefined
+    if (this.#position >= handedOver) return undefined
     const departed = this.#end()
     if (departed.method.name !== 'basic.cancel') return departed
-    this.#call = call
-    call.abandoned = true
+    this.#call = departed.call
+    departed.call.abandoned = true
     return departed
   }
 
   /** Matches a reply: the call that is over by it, or the step that is to be sent on it. */
   takeReply(reply: Method): AnsweredCall | CallStep {
     const { awaited } = this
-    const call = this.#call
-    const isExpected = awaited !== undefined && !this.awaitsDeparture && isReplyTo(reply, awaited.name)
-    if (call === undefined || !isExpected) {
+    if (awaited === undefined || this.awaitsDeparture || !isReplyTo(reply, awaited.name)) {
       throw new Violation(ReplyCode.ChannelError, `${reply.name} answers nothing that was asked`, reply.name)
     }
     if (!this.isMidCall) return this.#end()
+    const call = this.#call as CallCommand
     call.step++
     return this.#step as CallStep
   }

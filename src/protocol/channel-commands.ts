@@ -118,8 +118,11 @@ export function isExclusive(call: CallName): boolean {
   return methodRow(call).exclusive === true
 }
 
+/** A method with a content that a server sends. */
+export type ReceivedContentName = Exclude<ContentMethodName, 'basic.publish'>
+
 /** Whether a received method is followed by a content. */
-export function isContentMethod(method: Method): method is MethodOf<ContentMethodName> {
+export function isContentMethod(method: Method): method is MethodOf<ReceivedContentName> {
   return method.name === 'basic.deliver' || method.name === 'basic.return' || method.name === 'basic.get-ok'
 }
 

@@ -4,7 +4,15 @@
 // another life.
 
 import { ArgumentError, type ByteReader } from '../frames/index.js'
-import { type Causes, type ConsumeCommand, callsOf, isContentMethod, nameOf } from './channel-commands.js'
+import type { AnsweredCall } from './call-slot.js'
+import {
+  type Causes,
+  type ConsumeCommand,
+  callsOf,
+  isContentMethod,
+  nameOf,
+  type ReceivedContentName,
+} from './channel-commands.js'
 import { ChannelDeliveries } from './channel-deliveries.js'
 import { ChannelLifecycle } from './channel-lifecycle.js'
 import type { ChannelLink } from './channel-link.js'
@@ -18,7 +26,7 @@ import type { DeliveryState } from './delivery-ledger.js'
 import type { ErrorDetails } from './errors.js'
 import type { ChannelLife, IncomingDelivery, Settlement } from './events.js'
 import { encodeMethodFrame, type Publishing } from './frame-writers.js'
-import type { CallName, ContentMethodName, Method, MethodArgs, MethodOf } from './method-types.js'
+import type { CallName, Method, MethodArgs, MethodOf } from './method-types.js'
 import { ReplyCode } from './reply-codes.js'
 
 export class ChannelProtocol implements ChannelLife {
@@ -31,7 +39,7 @@ export class ChannelProtocol implements ChannelLife {
   readonly #publisher: ChannelPublisher
   readonly #lane: CommandLane
   readonly #deliveries: ChannelDeliveries
-  readonly #assembler: ContentAssembler<MethodOf<ContentMethodName>>
+  readonly #assembler: ContentAssembler<MethodOf<ReceivedContentName>>
   /** Calls of confirm.select that were accepted and not taken back. */
   #confirmSelects = 0
   /** Whether one of them was sent. */
@@ -115,12 +123,11 @@ export class ChannelProtocol implements ChannelLife {
   handleTimeout(now: number): void {
     if (this.#lifecycle.isOver) return
     this.#lifecycle.expire(now)
-    if (this.#lifecycle.isOver) return
     this.#publisher.expire(now)
     const unanswered = this.#lane.expire(now)
     if (unanswered !== undefined) {
       const { call, error } = unanswered
-      const reason: CloseReason = { by: 'timeout', text: error.message, method: nameOf(call), error }
+      const reason = { by: 'timeout', text: error.message, method: nameOf(call), error } as const
       this.#lifecycle.refuse(reason, ReplyCode.ReplySuccess)
     }
     this.advance()
@@ -344,23 +351,22 @@ export class ChannelProtocol implements ChannelLife {
     this.#lane.cancelAtOnce(method.args.consumerTag)
   }
 
-  #receiveContent({ method, content }: Assembled<MethodOf<ContentMethodName>>): void {
+  #receiveContent({ method, content }: Assembled<MethodOf<ReceivedContentName>>): void {
     // What comes back before close-ok is still told: on a plain channel nothing else tells of it.
     const isTold = this.state !== 'closing' || method.name === 'basic.return'
     if (this.reason !== undefined || !isTold) return
     if (content === undefined) return this.#lifecycle.refuseOversized()
     if (method.name === 'basic.deliver') this.#deliveries.deliver(this, method.args, content)
     else if (method.name === 'basic.get-ok') this.#receiveGetOk(method, content)
-    else if (method.name === 'basic.return') this.#receiveReturn(method.args, content)
+    else this.#receiveReturn(method.args, content)
   }
 
   #receiveGetOk(reply: MethodOf<'basic.get-ok'>, content: Content): void {
     // Before the call is taken as answered: if this ends the connection, whoever made it must hear of that.
     this.#deliveries.expectInOrder(reply.args.deliveryTag, reply.name)
-    const answered = this.#lane.takeReply(reply)
-    if (answered?.method.name !== 'basic.get') return
-    const { call, method, told } = answered
-    const { noAck } = method.args
+    // Nothing else is answered so, and it has no other step.
+    const { call, method, told } = this.#lane.takeReply(reply) as AnsweredCall
+    const { noAck } = (method as MethodOf<'basic.get'>).args
     const delivery = this.#deliveries.accept({ life: this, content, noAck, consumerTag: '', ...reply.args })
     if (!told) this.#link.emit({ type: 'got', token: call.token, delivery })
     else this.#deliveries.giveBack(delivery)

@@ -1,7 +1,7 @@
 // Where a connection stands between its first octet and its end: moves along the transition table, and sees to it that
 // every way of ending comes to an end. It is told what happened and does what the state asks for; the frames are others'.
 
-import { ArgumentError } from '../frames/index.js'
+import type { ArgumentError } from '../frames/index.js'
 import type { ChannelDirectory } from './channel-directory.js'
 import { blockedClause, type ChannelLimits } from './channel-link.js'
 import { type CloseReason, describeReason } from './close-reason.js'
@@ -126,8 +126,9 @@ export class ConnectionLife {
     try {
       return this.#support.outbound.take()
     } catch (error) {
-      if (!(error instanceof ArgumentError)) throw error
-      this.finish({ by: 'client', text: error.message, error })
+      // It throws nothing else.
+      const damage = error as ArgumentError
+      this.finish({ by: 'client', text: damage.message, error: damage })
       return undefined
     }
   }

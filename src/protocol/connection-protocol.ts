@@ -262,8 +262,8 @@ export class ConnectionProtocol {
   /** The next octets for the socket, whole frames, or undefined. Ask again when they are written. */
   pollTransmit(now: number): Buffer[] | undefined {
     if (this.state === 'closed') return undefined
-    // After a stall of the event loop the peer waits for a sign of life: it goes before what the stall produced.
-    if (this.#outbound.size > 0 && this.#heartbeat?.isDue(now) === true) this.#outbound.leadWithHeartbeat()
+    // In front of what else there is: after a stall of the event loop the peer waits for a sign of life.
+    if (this.#heartbeat?.isDue(now) === true) this.#outbound.leadWithHeartbeat()
     const batch = this.#life.takeOutbound()
     if (batch === undefined) return undefined
     this.#heartbeat?.noteHandedOver(now)
@@ -346,9 +346,10 @@ export class ConnectionProtocol {
     const { close, reason } = closedForViolation(error, this.#endpoint)
     if (this.#life.violate()) {
       this.#life.endWith(reason, { name: 'connection.close', args: close }, this.#now)
-    } else if (this.#life.opened || error instanceof ConnectError) {
-      this.#life.finish(error instanceof ConnectError ? { ...reason, error } : reason)
-    } else {
+    } else if (error instanceof ConnectError)
+      this.#life.finish({ by: 'protocol', text: error.message, error })
+    else if (this.#life.opened) this.#life.finish(reason)
+    else {
       // Nobody answers a close during the handshake.
       const what = `the peer broke the protocol (${close.replyCode}): ${reason.text}`
       this.#life.finish({
@@ -365,9 +366,8 @@ export class ConnectionProtocol {
 
   #beat(heartbeat: Heartbeat): void {
     this.#noteStall()
-    if (heartbeat.tick(this.#now) === 'dead') {
-      this.#life.finish(missedHeartbeat(heartbeat, this.#now, this.buffered, this.#endpoint))
-    } else if (heartbeat.isDue(this.#now)) this.#outbound.leadWithHeartbeat()
+    if (heartbeat.tick(this.#now) !== 'dead') return
+    this.#life.finish(missedHeartbeat(heartbeat, this.#now, this.buffered, this.#endpoint))
   }
 
   /** A stall of the event loop is told before what came of it. */

@@ -23,7 +23,7 @@ const MISMATCH = new RegExp(
 
 /** Undefined when the text says something else, or is cut off: RabbitMQ cuts at 255 octets. */
 export function declareMismatchIn(replyText: string | undefined): DeclareMismatch | undefined {
-  const match = MISMATCH.exec(replyText ?? '') ?? []
+  const match = replyText?.match(MISMATCH) ?? []
   const [, argument, typedReceived, received, typedCurrent, current] = match
   if (argument === undefined) return undefined
   return { argument, received: typedReceived ?? received, current: typedCurrent ?? current }

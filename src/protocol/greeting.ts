@@ -7,8 +7,8 @@ const TLS_HANDSHAKE = 0x16
 /** Octets that are looked at: as many as a protocol header has. */
 export const GREETING_SIZE = 8
 
-/** Whether the first octet is that of a server which goes on in AMQP frames. */
-export function isFrame(firstOctet: number): boolean {
+/** Whether the first octet, if there is one yet, is that of a server which goes on in AMQP frames. */
+export function isFrame(firstOctet: number | undefined): boolean {
   return firstOctet === METHOD_FRAME_TYPE
 }
 

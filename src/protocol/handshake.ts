@@ -36,7 +36,7 @@ const CAPABILITIES: FieldTable = Object.freeze({
 
 export class Handshake {
   /** What is being waited for. */
-  phase: ConnectPhase = 'start'
+  phase: Extract<ConnectPhase, 'start' | 'tune' | 'open'> = 'start'
   readonly #options: HandshakeOptions
   readonly #startedAt: number
   #serverProperties: FieldTable = Object.create(null)
@@ -89,12 +89,13 @@ export class Handshake {
     details: ErrorDetails,
   ): MethodOf<'connection.secure-ok'> {
     const { auth } = this.#options
-    if (auth.answer === undefined) {
+    const { answer } = auth
+    if (answer === undefined) {
       const what = `unexpected challenge for ${auth.mechanism}`
       throw new Violation(ReplyCode.CommandInvalid, what, 'connection.secure')
     }
     const respond = (): MethodOf<'connection.secure-ok'> => {
-      return { name: 'connection.secure-ok', args: { response: Buffer.from(auth.answer?.(challenge) ?? []) } }
+      return { name: 'connection.secure-ok', args: { response: Buffer.from(answer.call(auth, challenge)) } }
     }
     return this.#askMechanism(respond, now, details)
   }
@@ -194,10 +195,7 @@ export function failsEverywhere({ replyCode }: ConnectError): boolean {
 }
 
 /** What each phase waits for, in words. */
-const AWAITED: Record<ConnectPhase, string> = {
-  dns: 'name resolution',
-  tcp: 'TCP',
-  tls: 'TLS',
+const AWAITED: Record<Handshake['phase'], string> = {
   start: 'Connection.Start',
   tune: 'Connection.Tune',
   open: 'Connection.Open-Ok',

@@ -76,7 +76,6 @@ export class Heartbeat {
   noteWritten(now: number): void {
     this.#lastSentAt = now
     this.#backlog = false
-    if (this.intervalMs !== 0) this.#wakeAt = Math.min(this.#wakeAt, now + this.intervalMs / 2)
   }
 
   /** Whether half an interval has passed without a write. */

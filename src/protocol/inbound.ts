@@ -63,9 +63,7 @@ export class Inbound {
   }
 
   #greet(before: Buffer, chunk: Buffer): void {
-    const first = before[0] ?? chunk[0]
-    if (first === undefined) return
-    if (isFrame(first)) {
+    if (isFrame(before[0] ?? chunk[0])) {
       this.#greeting = undefined
       return this.#decode(chunk)
     }

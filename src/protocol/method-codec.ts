@@ -107,7 +107,10 @@ function valueStep(name: string, domain: ValueDomain): Step {
   }
 }
 
-/** Up to eight bits in one octet, the first in 0x01. A reserved bit keeps its place. */
+/**
+ * Bits that follow each other in one octet, the first in 0x01. A reserved bit keeps its place. The specification begins another
+ * octet after eight; no method has more than five.
+ */
 function bitsStep(names: readonly (string | undefined)[]): Step {
   return {
     write: (writer, values) => {
@@ -138,7 +141,6 @@ function stepsOf(row: MethodRow): Step[] {
   for (const [name, domain] of Object.entries(row.args)) {
     if (domain === 'bit' || domain === 'reservedBit') {
       bits.push(domain === 'bit' ? name : undefined)
-      if (bits.length === 8) endBits()
     } else {
       endBits()
       steps.push(valueStep(name, domain))

@@ -244,7 +244,6 @@ export class Outbound {
 
   /** Moves what is in the slab to the chunks; the last of them ends a frame or not. */
   #seal(endsFrame = true): void {
-    if (this.#slab.appended === 0) return
     const sealed = this.#slab.take()
     sealed.forEach((octets, index) => {
       this.#push(octets, endsFrame || index < sealed.length - 1)
@@ -259,11 +258,13 @@ export class Outbound {
   #takeReady(batch: Buffer[], limit: number): number {
     let taken = 0
     let count = 0
+    let atFrameEnd = true
     for (const chunk of this.#ready) {
-      if (taken >= limit && this.#ready[count - 1]?.endsFrame === true) break
+      if (taken >= limit && atFrameEnd) break
       expectIntact(chunk.octets, chunk.size)
       batch.push(chunk.octets)
       taken += chunk.size
+      atFrameEnd = chunk.endsFrame
       count++
     }
     this.#ready.splice(0, count)

@@ -9,6 +9,8 @@ import { identityOf } from './message-identity.js'
 export interface Alike<R> {
   readonly key: string
   readonly body: Buffer
+  /** All of this key, itself among them: several only if their bodies differ in the middle. */
+  readonly siblings: Alike<R>[]
   outstanding: number
   /** Oldest first; never more than are outstanding. */
   readonly returned: R[]
@@ -24,22 +26,24 @@ export interface ReturnableMessage {
 }
 
 export class Returns<R> {
-  /** Of one key there are several only if their bodies differ in the middle. */
   readonly #alike = new Map<string, Alike<R>[]>()
 
   /** A mandatory publish is being sent. What is returned here stands for it until {@link settle}. */
   add(message: ReturnableMessage): Alike<R> {
+    const { body } = message
     const key = keyOf(message)
-    const known = this.#find(key, message.body)
-    const alike = known ?? { key, body: message.body, outstanding: 0, returned: [] }
+    const siblings = this.#alike.get(key) ?? []
+    const known = siblings.find(alike => alike.body.equals(body))
+    const alike = known ?? { key, body, siblings, outstanding: 0, returned: [] }
     alike.outstanding++
-    if (known === undefined) this.#alike.set(key, [...(this.#alike.get(key) ?? []), alike])
+    if (known === undefined) siblings.push(alike)
+    this.#alike.set(key, siblings)
     return alike
   }
 
   /** A message came back. False when it belongs to no outstanding publish. */
   assign(returned: R, message: ReturnableMessage): boolean {
-    const alike = this.#find(keyOf(message), message.body)
+    const alike = this.#alike.get(keyOf(message))?.find(({ body }) => body.equals(message.body))
     if (alike === undefined || alike.returned.length === alike.outstanding) return false
     alike.returned.push(returned)
     return true
@@ -54,16 +58,12 @@ export class Returns<R> {
     return confirmed || alike.returned.length > alike.outstanding ? alike.returned.shift() : undefined
   }
 
-  #find(key: string, body: Buffer): Alike<R> | undefined {
-    return this.#alike.get(key)?.find(alike => alike.body.equals(body))
-  }
-
   #remove(alike: Alike<R>): void {
+    const { key, siblings } = alike
     alike.outstanding--
     if (alike.outstanding > 0) return
-    const others = this.#alike.get(alike.key)?.filter(other => other !== alike) ?? []
-    if (others.length > 0) this.#alike.set(alike.key, others)
-    else this.#alike.delete(alike.key)
+    siblings.splice(siblings.indexOf(alike), 1)
+    if (siblings.length === 0) this.#alike.delete(key)
   }
 }
 

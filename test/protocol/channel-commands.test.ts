@@ -2,12 +2,14 @@ import { expect } from 'chai'
 import {
   type CallCommand,
   type ConsumeCommand,
+  callForNobody,
   callsOf,
   isContentMethod,
   isExclusive,
   isNoWait,
   isReplyTo,
   nameOf,
+  onTheWire,
 } from '../../src/protocol/channel-commands.js'
 import type { CallName, Method, MethodOf } from '../../src/protocol/method-types.js'
 
@@ -94,5 +96,34 @@ describe('isContentMethod', () => {
     expect(isContentMethod({ name: 'basic.deliver', args: { ...message, consumerTag: '' } })).to.equal(true)
     expect(isContentMethod({ name: 'basic.get-ok', args: { ...message, messageCount: 0 } })).to.equal(true)
     expect(isContentMethod({ name: 'basic.get-empty', args: {} })).to.equal(false)
+  })
+})
+
+describe('callForNobody', () => {
+  it('waits for ever for an answer that nobody is told of', () => {
+    const method = { name: 'basic.cancel', args: { consumerTag: 't', noWait: false } } as const
+    const step = { method, frames: Buffer.alloc(0) }
+    const never = Number.POSITIVE_INFINITY
+    expect(callForNobody(step)).to.deep.equal({
+      kind: 'call',
+      token: {},
+      steps: [step],
+      step: 0,
+      deadline: never,
+      timeoutMs: never,
+      abandoned: true,
+      octets: 0,
+    })
+  })
+})
+
+describe('onTheWire', () => {
+  it('asks for the answer to a cancel, whatever the caller wants, and leaves other calls as they are', () => {
+    const cancel = (noWait: boolean) =>
+      ({ name: 'basic.cancel', args: { consumerTag: 't', noWait } }) as const
+    expect(onTheWire(cancel(true))).to.deep.equal(cancel(false))
+    expect(onTheWire(cancel(false))).to.deep.equal(cancel(false))
+    const purge = { name: 'queue.purge', args: { queue: 'q', noWait: true } } as const
+    expect(onTheWire(purge)).to.equal(purge)
   })
 })

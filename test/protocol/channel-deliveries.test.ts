@@ -97,6 +97,7 @@ describe('ChannelDeliveries, deliveries', () => {
     expect(pair.eventsOf('closed')[0]?.reason).to.include({
       by: 'protocol',
       code: 503,
+      text: 'delivery to a consumer that does not exist',
       method: 'basic.deliver',
     })
   })
@@ -491,5 +492,52 @@ describe('ChannelDeliveries, the end of a consumer', () => {
     expect(channel.hasConsumer('t')).to.equal(false)
     pair.cut()
     expect(pair.eventsOf('consumerEnded')).to.deep.equal([])
+  })
+
+  it('is told why when the server cancels it', () => {
+    const pair = ProtocolPair.opened()
+    const consumer = consume(pair, pair.openChannel(), 't')
+    pair.send(1, { name: 'basic.cancel', args: { consumerTag: 't', noWait: true } })
+    const reason = { by: 'server', text: 'the server cancelled the consumer', method: 'basic.cancel' }
+    expect(pair.eventsOf('consumerEnded')).to.deep.equal([{ type: 'consumerEnded', consumer, reason }])
+  })
+})
+
+describe('ChannelDeliveries, given back', () => {
+  it('go back by nack, to nobody in particular, and not those of a stream, where a nack would move on', () => {
+    for (const [headers, methods] of [
+      [{}, ['basic.nack']],
+      [{ 'x-stream-offset': 7n }, []],
+    ] as const) {
+      const pair = ProtocolPair.opened()
+      const channel = pair.openChannel()
+      consume(pair, channel, 't')
+      const args = { consumerTag: 't', deliveryTag: 1, redelivered: false, exchange: '', routingKey: 'q' }
+      pair.sendContent(1, { name: 'basic.deliver', args }, Buffer.from('body'), { headers })
+      const [delivery] = delivered(pair)
+      pair.run(() => channel.giveBack(delivery as IncomingDelivery))
+      expect(pair.methods, JSON.stringify(Object.keys(headers))).to.deep.equal(methods)
+    }
+  })
+
+  it('with a tag that does not count up are a violation (502)', () => {
+    const pair = ProtocolPair.opened()
+    const channel = pair.openChannel()
+    consume(pair, channel, 't')
+    pair.deliver(channel, 't', 2)
+    pair.deliver(channel, 't', 2)
+    expect(pair.eventsOf('closed')[0]?.reason).to.include({ code: 502, text: 'delivery tag 2 out of order' })
+  })
+
+  it('by basic.recover are told of when the broker has them', () => {
+    const pair = ProtocolPair.opened()
+    const channel = pair.openChannel()
+    const token = pair.call(channel, { name: 'basic.recover', args: { requeue: true } })
+    const reply = { name: 'basic.recover-ok', args: {} } as const
+    pair.send(1, reply)
+    expect(pair.events).to.deep.equal([
+      { type: 'takenBack', channel: channel.owner },
+      { type: 'replied', token, reply },
+    ])
   })
 })

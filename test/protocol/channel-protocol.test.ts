@@ -55,10 +55,25 @@ describe('ChannelProtocol, opening', () => {
     expect(pair.settlementOf(token)?.type).to.equal('replied')
   })
 
-  it('takes no command before it is open', () => {
+  it('takes no command before it is open, and says which', () => {
     const pair = ProtocolPair.opened()
     const channel = pair.run(() => pair.protocol.openChannel({}, 1, {}, 0))
-    expect(() => channel.call(PURGE, {}, 0)).to.throw(ChannelClosedError)
+    for (const [method, command] of [
+      ['queue.purge', () => channel.call(PURGE, {}, 0)],
+      ['basic.publish', () => pair.publish(channel)],
+      ['basic.consume', () => pair.consume(channel)],
+    ] as const) {
+      expect(command).to.throw(ChannelClosedError).with.property('method', method)
+    }
+    expect(() => channel.awaitConfirms({}, 0)).to.throw(ChannelClosedError)
+  })
+
+  it('knows of no confirms to wait for on a plain channel', () => {
+    const pair = ProtocolPair.opened()
+    const channel = pair.openChannel()
+    expect(() => channel.awaitConfirms({}, 0))
+      .to.throw('channel is not in confirm mode: nothing confirms its publishes')
+      .with.property('path', 'channel')
   })
 
   it('fails when the server closes it, and the number is free', () => {

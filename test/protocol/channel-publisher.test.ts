@@ -389,4 +389,61 @@ describe('ChannelPublisher, at the end', () => {
       expect(error?.cause).to.have.property('code', 'AMQP_CHANNEL_CLOSED')
     }
   })
+
+  it('fails nothing twice: what was given up before is over', () => {
+    const pair = ProtocolPair.opened({ limits: { confirmTimeoutMs: 1000 } })
+    const channel = pair.openChannel({ confirm: true })
+    const [overdue] = publishMany(pair, channel, 1)
+    pair.advance(1000)
+    const [fresh] = publishMany(pair, channel, 1)
+    pair.cut()
+    expect(pair.eventsOf('failed').map(({ token }) => token)).to.deep.equal([overdue, fresh])
+  })
+
+  it('tells nobody of what waits on a plain channel and nobody asks after', () => {
+    const pair = ProtocolPair.opened()
+    const channel = pair.openChannel()
+    pair.send(0, { name: 'connection.blocked', args: { reason: 'low on memory' } })
+    pair.publish(channel)
+    pair.cut()
+    expect(pair.eventsOf('failed')).to.deep.equal([])
+  })
+
+  it('has a wait for confirms hear nothing of what was published before the channel was in confirm mode', () => {
+    const pair = ProtocolPair.opened()
+    const channel = pair.openChannel()
+    pair.send(0, { name: 'connection.blocked', args: { reason: 'low on memory' } })
+    const [publish, wait] = [{}, {}]
+    const message = {
+      exchange: '',
+      routingKey: 'q',
+      mandatory: false,
+      properties: {},
+      body: Buffer.from('x'),
+    }
+    pair.run(() => channel.publish(message, publish, pair.now, 1000))
+    pair.advance(1000)
+    expect(errorOf(pair, publish)).to.be.instanceOf(UnconfirmedError)
+    pair.call(channel, { name: 'confirm.select', args: { noWait: false } })
+    pair.send(1, { name: 'confirm.select-ok', args: {} })
+    pair.run(() => channel.awaitConfirms(wait, pair.now))
+    expect(pair.settlementOf(wait)).to.include({ type: 'replied' })
+  })
+
+  it('rejects what came back and was not confirmed in time as returned; of two alike, the one that is confirmed', () => {
+    const pair = ProtocolPair.opened({ limits: { confirmTimeoutMs: 1000 } })
+    const channel = pair.openChannel({ confirm: true })
+    const alone = pair.publish(channel, { mandatory: true, routingKey: 'alone' })
+    sendReturn(pair, { routingKey: 'alone' })
+    const [one, two] = [1, 2].map(() => pair.publish(channel, { mandatory: true }))
+    sendReturn(pair)
+    pair.withdraw(channel, new Error('not wanted'), one)
+    confirm(pair, 3)
+    pair.advance(1000)
+    expect(fates(pair, [alone, one, two])).to.deep.equal([
+      'ReturnedError',
+      'UnconfirmedError',
+      'ReturnedError',
+    ])
+  })
 })

@@ -141,5 +141,6 @@ describe('gaveUpClosing', () => {
     const reason = gaveUpClosing('close not completed: 3 publishes unconfirmed', ENDPOINT)
     expect(reason).to.include({ by: 'client', text: 'close not completed: 3 publishes unconfirmed' })
     expect(reason.error).to.be.instanceOf(CloseTimeoutError).and.include(ENDPOINT)
+    expect(reason.error?.message).to.equal('connection close not completed: 3 publishes unconfirmed')
   })
 })

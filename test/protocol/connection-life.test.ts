@@ -5,6 +5,7 @@ import {
   ChannelClosedError,
   CloseTimeoutError,
   ConnectionClosedError,
+  ProtocolError,
   TransportError,
   UnconfirmedError,
 } from '../../src/protocol/errors.js'
@@ -25,6 +26,8 @@ const CLOSE_OK = hex`01000000000004000a0033ce`
 const DELIVERY = hex`01000100000013003c003c017400000000000000010000026431ce
   02000100000013003c00000000000000000003900003612f6202ce 03000100000003616263ce`
 const HEARTBEAT = hex`08000000000000ce`
+/** channel.open-ok, on a channel that nobody has opened. */
+const FOREIGN_OPEN_OK = hex`010001000000080014000b00000000ce`
 
 function close(pair: ProtocolPair): void {
   pair.run(() => pair.protocol.close(pair.now))
@@ -60,6 +63,7 @@ function expectSilence(pair: ProtocolPair): void {
   pair.cut(new Error('read ECONNRESET'))
   pair.run(() => pair.protocol.handleWritten(pair.now))
   pair.now += 1_000_000
+  pair.cut()
   pair.run(() => pair.protocol.handleSuspension(pair.now))
   pair.run(() => pair.protocol.handleTimeout(pair.now))
   close(pair)
@@ -169,6 +173,36 @@ describe('ConnectionLife, closed by the application', () => {
     close(pair)
     expect(pair.methods).to.deep.equal(['basic.publish', 'connection.close'])
     expect(reasonOf(pair)).to.deep.equal({ by: 'client' })
+  })
+
+  it('has the time of the first request, however often it is asked for', () => {
+    const pair = ProtocolPair.opened()
+    pair.publish(pair.openChannel({ confirm: true }))
+    close(pair)
+    pair.advance(3000)
+    pair.run(() => pair.protocol.close(pair.now, 60_000))
+    pair.advance(1999)
+    expect(reasonOf(pair)).to.equal(undefined)
+    pair.advance(1)
+    expect(reasonOf(pair)?.text).to.match(/^close not completed within 5000 ms/)
+  })
+
+  it('lets nothing follow its close that waits behind what is withdrawn, or behind a close of a channel', () => {
+    const pair = ProtocolPair.opened()
+    const [channel, closing] = [pair.openChannel({ confirm: true }), pair.openChannel({ confirm: true })]
+    pair.call(channel, PURGE)
+    const queued = pair.call(channel, PURGE)
+    pair.publish(channel)
+    pair.publish(closing)
+    pair.run(() => closing.close(pair.now, 4500))
+    close(pair)
+    pair.advance(4000)
+    expect(pair.methods.at(-1)).to.equal('connection.close')
+    pair.withdraw(channel, new Error('not wanted'), queued)
+    pair.advance(999)
+    expect(pair.methods.at(-1)).to.equal('connection.close')
+    pair.advance(1)
+    expect(reasonOf(pair)).to.include({ by: 'client' })
   })
 
   it('ends at once, without a word, while the handshake runs', () => {
@@ -292,6 +326,53 @@ describe('ConnectionLife, a close that cannot be completed', () => {
       text: 'connection.close was not answered: closed by the transport: read ECONNRESET',
     })
     expect(reasonOf(pair)?.error).to.be.instanceOf(TransportError)
+  })
+
+  it('ends at once, with no second close, when the peer breaks the protocol in place of close-ok', () => {
+    const pair = ProtocolPair.opened()
+    close(pair)
+    expect(pair.methods).to.deep.equal(['connection.close'])
+    pair.sendOctets(hex`09000000000000ce`)
+    expect(reasonOf(pair)).to.include({ by: 'client' })
+    expect(reasonOf(pair)?.text).to.match(
+      /^connection.close was not answered: closed by a protocol violation of the peer: 501 /,
+    )
+    expect(reasonOf(pair)?.error).to.be.instanceOf(ProtocolError)
+    expect(pair.methods).to.deep.equal(['connection.close'])
+    expectSilence(pair)
+  })
+
+  it('takes a method of a channel for a violation on channel 0, also while everything else is discarded', () => {
+    const pair = ProtocolPair.opened()
+    close(pair)
+    pair.send(0, { name: 'connection.blocked', args: { reason: 'discarded' } })
+    expect(reasonOf(pair)).to.equal(undefined)
+    pair.send(0, { name: 'channel.open-ok', args: {} })
+    expect(reasonOf(pair)?.text).to.match(/504 channel.open-ok while closing/)
+  })
+
+  it('waits no longer for the socket when the peer goes on breaking the protocol', () => {
+    const pair = ProtocolPair.opened()
+    pair.reads = false
+    for (let times = 0; times < 4; times++) {
+      pair.sendOctets(FOREIGN_OPEN_OK)
+      pair.advance(300)
+    }
+    expect(reasonOf(pair)).to.include({ by: 'protocol', code: 504 })
+  })
+
+  it('reads nothing more, and sends no heartbeat, while its last method waits for the socket', () => {
+    const pair = ProtocolPair.opened()
+    pair.reads = false
+    for (let times = 0; times < 3; times++) pair.sendOctets(FOREIGN_OPEN_OK)
+    expect(pair.protocol.state).to.equal('ending')
+    pair.sendOctets(CLOSE_320)
+    expect(pair.protocol.sendHeartbeat()).to.equal(false)
+    pair.reads = true
+    pair.settle()
+    expect(pair.received.map(({ type }) => type)).to.deep.equal(['method'])
+    expect(pair.methods).to.deep.equal(['connection.close'])
+    expect(reasonOf(pair)).to.include({ by: 'protocol', code: 504 })
   })
 })
 

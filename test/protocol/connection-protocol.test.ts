@@ -4,6 +4,7 @@ import type { ConnectionState } from '../../src/protocol/connection-state.js'
 import {
   AuthenticationError,
   ConnectError,
+  ConnectionClosedError,
   HeartbeatError,
   ProtocolError,
 } from '../../src/protocol/errors.js'
@@ -150,6 +151,8 @@ describe('ConnectionProtocol, the handshake', () => {
         for (let at = 0; at < octets.length; at += size) pair.sendOctets(octets.subarray(at, at + size))
         expect(reasonOf(pair)?.error).to.be.instanceOf(ConnectError).and.include({ phase: 'start' })
         expect(reasonOf(pair)?.error?.message).to.match(message)
+        // No close was sent or received: there is no code, and least of all that of a mistake of ours.
+        expect(reasonOf(pair)).to.include({ by: 'protocol' }).and.not.to.have.property('code')
         expect(pair.events.map(({ type }) => type)).to.deep.equal(['closed'])
         expect(pair.methods).to.deep.equal([])
       }
@@ -648,6 +651,43 @@ describe('ConnectionProtocol, counting', () => {
     pair.protocol.handleWritten(pair.now)
     expect(pair.protocol).to.include({ unsent: 0, buffered: 0 })
     expect(pair.protocol.appended - before).to.equal(transmittable)
+  })
+
+  it('takes frames that end and begin in the same octets for life, each with eight intervals of its own', () => {
+    const pair = pairIn('open', { heartbeat: 60 })
+    const interval = (pair.protocol.tune?.heartbeat ?? 0) * 1000
+    // Each piece is the end of one frame and the beginning of the next.
+    const piece = Buffer.concat([HEARTBEAT.subarray(4), HEARTBEAT.subarray(0, 4)])
+    pair.sendOctets(HEARTBEAT.subarray(0, 4))
+    for (let pieces = 0; pieces < 40; pieces++) {
+      pair.advance(interval)
+      pair.sendOctets(piece)
+    }
+    expect(pair.protocol.state).to.equal('open')
+  })
+
+  it('may be told of time, sleep and pauses before heartbeats are agreed on', () => {
+    const pair = pairIn('awaitingStart')
+    const { protocol } = pair
+    for (const tell of [
+      () => protocol.handleTimeout(1_000_000),
+      () => protocol.handleSuspension(1_000_000),
+      () => protocol.pauseReceiving(),
+      () => protocol.resumeReceiving(1_000_000),
+    ]) {
+      pair.run(tell)
+    }
+    expect(pair.events).to.deep.equal([])
+    expect(protocol.state).to.equal('awaitingStart')
+  })
+
+  it('refuses new channels while it closes, and says where', () => {
+    const pair = ProtocolPair.opened()
+    pair.publish(pair.openChannel({ confirm: true }))
+    pair.run(() => pair.protocol.close(pair.now))
+    expect(() => pair.protocol.openChannel({}, 1, {}, pair.now))
+      .to.throw(ConnectionClosedError, 'connection closed by the application: it is closing')
+      .and.include({ connectionName: 'pair', localPort: 1 })
   })
 
   it('tells the ages of the last octets', () => {

@@ -20,6 +20,11 @@ describe('ConsumerRegistry', () => {
     expect(registry.has('b')).to.equal(true)
   })
 
+  it('counts the tags it makes from 1', () => {
+    const registry = new ConsumerRegistry()
+    expect([registry.generateTag(), registry.generateTag()]).to.deep.equal(['thump-1', 'thump-2'])
+  })
+
   it('makes tags that are not in use, also where the application has used such a one', () => {
     const registry = new ConsumerRegistry()
     const first = registry.generateTag()

@@ -12,4 +12,16 @@ describe('Content', () => {
     expect(toHex(content.propertyOctets)).to.equal('900003612f6202')
     expect(content.body.toString()).to.equal('abc')
   })
+
+  it('comes from a stream if it has the header that RabbitMQ adds there', () => {
+    const origins: [properties: Buffer, isFromStream: boolean][] = [
+      [hex`2000 00000019 0f 782d73747265616d2d6f6666736574 6c 0000000000000000`, true],
+      [hex`2000 00000004 016e 62 01`, false],
+      [hex`2000 00000000`, false],
+      [hex`0000`, false],
+    ]
+    for (const [properties, isFromStream] of origins) {
+      expect(new Content(properties, Buffer.alloc(0)).isFromStream, toHex(properties)).to.equal(isFromStream)
+    }
+  })
 })

@@ -41,6 +41,12 @@ const PROPERTIES: readonly Case[] = [
 ]
 
 const ARGUMENTS: readonly Case[] = [
+  [
+    "'x-dead-letter-exchange' for queue 'one\nother' in vhost '/': received 'a\nb' but current is 'c\nd'",
+    'x-dead-letter-exchange',
+    'a\nb',
+    'c\nd',
+  ],
   ["'x-max-length' for queue 'q' in vhost '/': received '6' but current is '5'", 'x-max-length', '6', '5'],
   [
     "'x-max-length' for queue 'q' in vhost '/': received the value '5' of type 'byte' but current is none",

@@ -260,6 +260,42 @@ describe('DeliveryLedger', () => {
     expect(statesOf(ledger, 3)).to.deep.equal(['unsettled', 'unsettled', 'unsettled'])
   })
 
+  it('leaves a settlement unsent whose delivery the broker took back, whatever a rollback then puts back', () => {
+    const ledger = new DeliveryLedger()
+    ledger.beginTransactions()
+    for (const tag of [1, 2]) ledger.add(tag)
+    ledger.settle(1, false)
+    ledger.reserve(2, true)
+    ledger.takeBack()
+    ledger.rollback()
+    expect(statesOf(ledger, 2)).to.deep.equal(['unsettled', 'settled'])
+    expect(ledger.settleReserved()).to.equal(false)
+  })
+
+  it('names what was given back and is unsettled after a rollback, and nothing that a settlement behind it covers', () => {
+    const ledger = new DeliveryLedger()
+    ledger.beginTransactions()
+    for (const tag of [1, 2, 3, 4]) ledger.add(tag)
+    for (const tag of [1, 4]) {
+      ledger.settle(tag, false)
+      ledger.noteGivenBack(tag)
+    }
+    ledger.settle(3, false)
+    ledger.reserve(2, true)
+    expect(ledger.rollback()).to.deep.equal([4])
+    expect(statesOf(ledger, 4)).to.deep.equal(['settled', 'settled', 'unsettled', 'unsettled'])
+  })
+
+  it('names what was given back while tx.select was still to be sent, when that transaction is rolled back', () => {
+    const ledger = new DeliveryLedger()
+    ledger.add(1)
+    ledger.reserve(1, false)
+    ledger.noteGivenBack(1)
+    ledger.beginTransactions()
+    ledger.settleReserved()
+    expect(ledger.rollback()).to.deep.equal([1])
+  })
+
   it('settles nothing after the end of the life, and tells what was settled from what is stale', () => {
     const ledger = new DeliveryLedger()
     for (const tag of [1, 2, 3]) ledger.add(tag)

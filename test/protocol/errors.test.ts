@@ -87,6 +87,7 @@ describe('errors', () => {
       expect(bare).not.to.have.any.keys('connectionName', 'localPort')
       // What closed has a reason all the same, and that is what its cause leads to.
       expect(bare.cause).to.equal('reason' in bare ? bare.reason : undefined)
+      expect(Object.hasOwn(bare, 'cause')).to.equal('reason' in bare)
     })
   }
 
@@ -209,6 +210,11 @@ describe('PublishesFailedError', () => {
     const error = new PublishesFailedError(3, { cause: CAUSE })
     expect(error.message).to.equal('not all publishes were confirmed: read ECONNRESET and 2 more')
     expect(error).to.include({ failed: 3, cause: CAUSE, code: 'AMQP_PUBLISHES_FAILED' })
+  })
+
+  it('speaks of no others when it was one', () => {
+    const error = new PublishesFailedError(1, { cause: CAUSE })
+    expect(error.message).to.equal('not all publishes were confirmed: read ECONNRESET')
   })
 })
 

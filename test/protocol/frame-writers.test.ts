@@ -14,6 +14,7 @@ import {
   propertyOctetsIn,
 } from '../../src/protocol/frame-writers.js'
 import type { PublishProperties } from '../../src/protocol/properties.js'
+import { shortText } from '../support/arbitraries.js'
 import { toHex } from '../support/hex.js'
 
 const FRAME_MAX = 4096
@@ -67,11 +68,46 @@ describe('encodePublish', () => {
     expect(written(encodePublish, 1, PUBLISHING)).to.deep.equal({ hex: PUBLISH_FRAMES, frames: 2 })
   })
 
+  for (const path of ['exchange', 'routingKey']) {
+    it(`refuses a wrong ${path} by its name`, () => {
+      expect(() => written(encodePublish, 1, { ...PUBLISHING, [path]: 'x'.repeat(256) }))
+        .to.throw(ArgumentError, `${path} must be at most 255 octets of UTF-8`)
+        .with.property('path', path)
+    })
+  }
+
   it('refuses headers that do not fit one frame, by their name', () => {
     const properties = { headers: { a: 'x'.repeat(5000) } }
     expect(() => written(encodePublish, 1, { ...PUBLISHING, properties }))
       .to.throw(ArgumentError)
       .with.property('path', 'options.headers')
+  })
+})
+
+describe('a frame', () => {
+  it('is at most as large as frame-max, or its command is refused', () => {
+    // Every size around the limit. Around the text a header frame has 33 octets, and one of queue.bind 29.
+    const sizeOfFrames = (frames: Buffer): number[] => {
+      const sizes: number[] = []
+      for (let at = 0; at < frames.length; at += sizes.at(-1) as number) {
+        sizes.push(frames.readUInt32BE(at + 3) + 8)
+        expect(frames[at + (sizes.at(-1) as number) - 1]).to.equal(0xce)
+      }
+      return sizes
+    }
+    for (let size = FRAME_MAX - 60; size <= FRAME_MAX; size++) {
+      const text = 'x'.repeat(size)
+      const publishing = { ...PUBLISHING, properties: { headers: { a: text } } }
+      const args = { queue: '', exchange: '', routingKey: '', noWait: false, arguments: { a: text } }
+      for (const [fixed, encoded] of [
+        [33, () => encodeAhead(encodePublish, 1, FRAME_MAX, publishing)],
+        [29, () => encodeAhead(encodeMethodFrame, 1, FRAME_MAX, { name: 'queue.bind', args })],
+      ] as const) {
+        if (fixed + size > FRAME_MAX)
+          expect(encoded).to.throw(ArgumentError, `it makes ${fixed + size} octets`)
+        else expect(sizeOfFrames(encoded()).at(-1)).to.equal(fixed + size)
+      }
+    }
   })
 })
 
@@ -87,9 +123,8 @@ describe('encodeContentHeader', () => {
 
 describe('encodePublish, written by hand,', () => {
   it('gives the octets that the method table gives', () => {
-    const name = fc.string({ maxLength: 60 })
     fc.assert(
-      fc.property(name, name, fc.boolean(), (exchange, routingKey, mandatory) => {
+      fc.property(shortText, shortText, fc.boolean(), (exchange, routingKey, mandatory) => {
         const byHand = written(encodePublish, 7, { ...PUBLISHING, exchange, routingKey, mandatory }).hex
         const args = { exchange, routingKey, mandatory, immediate: false }
         const byTable = written(encodeMethodFrame, 7, { name: 'basic.publish', args }).hex

@@ -6,6 +6,7 @@ describe('isFrame', () => {
   it('takes an AMQP 0-9-1 server by the type octet of a method frame, and nobody else', () => {
     const firstOctets = Array.from({ length: 256 }, (_, octet) => octet)
     expect(firstOctets.filter(isFrame)).to.deep.equal([1])
+    expect(isFrame(undefined), 'before there is one').to.equal(false)
   })
 })
 

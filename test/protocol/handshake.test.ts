@@ -88,6 +88,11 @@ describe('Handshake.answerStart', () => {
   it('refuses another version than 0-9', () => {
     const error = thrownBy(() => handshakeIn('start').answerStart(start('PLAIN', 8), 1100, DETAILS))
     expect(error.message).to.include('the server starts AMQP 0-8 instead of 0-9')
+    const major = { ...start(), versionMajor: 1 }
+    expect(() => handshakeIn('start').answerStart(major, 1100, DETAILS)).to.throw(
+      ConnectError,
+      'cannot connect to broker:5672: the server starts AMQP 1-9 instead of 0-9, waiting for Connection.Start after 100 ms',
+    )
   })
 
   it('blames the mechanism when it fails, and shows no secret', () => {
@@ -128,9 +133,39 @@ describe('Handshake.answerSecure', () => {
     expect(handshake.phase).to.equal('tune')
   })
 
+  it('asks it as its own method', () => {
+    class Digest {
+      readonly mechanism = 'PLAIN'
+      readonly #key = 'k'
+
+      initialResponse(): Uint8Array {
+        return Buffer.from(this.#key)
+      }
+
+      answer(challenge: Uint8Array): Uint8Array {
+        return Buffer.concat([Buffer.from(this.#key), challenge])
+      }
+    }
+    const handshake = handshakeIn('tune', { auth: new Digest() })
+    const { args } = handshake.answerSecure({ challenge: Buffer.from('?') }, 1200, DETAILS)
+    expect(args.response.toString()).to.equal('k?')
+  })
+
+  it('blames a mechanism that gives no octets, or a promise of some', () => {
+    for (const answer of [() => undefined, async () => Buffer.from('late')]) {
+      const auth = { ...plain('guest', 'hunter2'), answer: answer as unknown as () => Uint8Array }
+      const handshake = handshakeIn('tune', { auth })
+      const error = thrownBy(() => handshake.answerSecure({ challenge: Buffer.alloc(1) }, 1200, DETAILS))
+      expect(error.message).to.equal(
+        'cannot connect to broker:5672: the authentication mechanism PLAIN failed, waiting for Connection.Tune after 200 ms',
+      )
+      expect(error.cause).to.be.instanceOf(TypeError)
+    }
+  })
+
   it('takes a challenge to a mechanism that expects none for a violation (503)', () => {
     expect(() => handshakeIn('tune').answerSecure({ challenge: Buffer.alloc(1) }, 1200, DETAILS))
-      .to.throw(Violation)
+      .to.throw(Violation, 'unexpected challenge for PLAIN')
       .with.property('replyCode', 503)
   })
 })
@@ -152,7 +187,7 @@ describe('Handshake.answerTune', () => {
   for (const frameMax of [1, 8, 4095]) {
     it(`refuses a server whose frames have at most ${frameMax} octets (502)`, () => {
       expect(() => handshakeIn('tune').answerTune({ ...TUNE, frameMax }))
-        .to.throw(Violation)
+        .to.throw(Violation, `frame-max ${frameMax} is below the specification's minimum of 4096`)
         .with.property('replyCode', 502)
     })
   }
@@ -177,13 +212,16 @@ describe('Handshake.refused', () => {
   it('takes 530 after Open for a refused virtual host', () => {
     const error = handshakeIn('open').refused(530, 'NOT_ALLOWED - vhost', 1300, DETAILS)
     expect(error).not.to.be.instanceOf(AuthenticationError)
-    expect(error.hint).to.include("virtual host '/orders'")
+    expect(error.hint).to.equal("check that the virtual host '/orders' exists and that the user may use it")
     expect(error.message).to.include('waiting for Connection.Open-Ok')
   })
 
   it('explains an empty virtual host by the slash in the URI', () => {
     const error = handshakeIn('open', { virtualHost: '' }).refused(530, 'NOT_ALLOWED', 1300, DETAILS)
-    expect(error.hint).to.include('leave out the slash')
+    expect(error.hint).to.equal(
+      "check that the virtual host '' exists and that the user may use it; " +
+        "in a URI leave out the slash behind the host to get '/'",
+    )
   })
 
   it('has no hint for what it cannot explain', () => {

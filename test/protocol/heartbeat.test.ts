@@ -247,6 +247,24 @@ describe('Heartbeat, judging the peer', () => {
     }
   })
 
+  it('counts the eight intervals from the first octet of the frame, not from the end of the one before', () => {
+    for (const pause of ['none', 'a suspension', 'reading paused'] as const) {
+      const heartbeat = new Heartbeat(10, 0)
+      heartbeat.noteReceived(1000, false, true)
+      if (pause === 'a suspension') heartbeat.noteSuspension(2000)
+      if (pause === 'reading paused') heartbeat.resumeReceiving(2000)
+      for (let at = 11_000; at < 91_000; at += 10_000) {
+        heartbeat.noteReceived(at, true, false)
+        expect(judge(heartbeat, at), `at ${at}, ${pause}`).to.equal('alive')
+      }
+      heartbeat.noteReceived(90_999, true, false)
+      expect(judge(heartbeat, 90_999), pause).to.equal('alive')
+      expect(heartbeat.nextDeadline, 'the next look').to.equal(91_000)
+      expect(judge(heartbeat, 91_000), pause).to.equal('dead')
+      expect(heartbeat.nextDeadline, 'after the death').to.equal(Number.POSITIVE_INFINITY)
+    }
+  })
+
   it('describes a death by silence with the age of the last octet and the interval', () => {
     const heartbeat = new Heartbeat(10, 0)
     heartbeat.noteReceived(1500, false, true)

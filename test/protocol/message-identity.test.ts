@@ -49,6 +49,17 @@ describe('identityOf', () => {
     }
   })
 
+  it('tells messages apart that differ in a number', () => {
+    const others: PublishProperties[] = [
+      { deliveryMode: 1 },
+      { priority: 1 },
+      { timestamp: 1 },
+      { timestamp: 2 ** 50 },
+    ]
+    const identities = [{}, { deliveryMode: 2 }, { priority: 2 }, { timestamp: 2 }, ...others].map(identity)
+    expect(new Set(identities).size).to.equal(identities.length)
+  })
+
   it('tells messages apart that differ in any property or in any header', () => {
     const property = fc.constantFrom(
       'contentType',

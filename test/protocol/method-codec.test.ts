@@ -376,6 +376,19 @@ describe('the method codec', () => {
     })
   }
 
+  const messages: readonly (readonly [payload: Buffer, message: string])[] = [
+    [hex`003c00`, 'method frame without class and method id'],
+    [hex`003c0050 0000000000000001 00 0102`, 'cannot decode basic.ack: 2 octets after the last argument'],
+    [hex`003c0050 00000000000001`, 'cannot decode basic.ack: cannot decode: 4 octets expected, 3 left'],
+    [hex`003c0050 0020000000000000 00`, 'cannot decode basic.ack: delivery tag beyond 2^53'],
+    [hex`003c003c 0174 0020000000000000 00 00 00`, 'cannot decode basic.deliver: delivery tag beyond 2^53'],
+  ]
+  for (const [payload, message] of messages) {
+    it(`says what is wrong: ${message}`, () => {
+      expect(violationOf(payload).message).to.equal(message)
+    })
+  }
+
   it('refuses a class and a method it does not know with 540, and names their ids', () => {
     const violation = violationOf(payloadOf(hex`0100010000000400630001ce`))
     expect(violation).to.include({ replyCode: 540, classId: 0, methodId: 0 })
@@ -394,6 +407,17 @@ describe('the method codec', () => {
     expect(violationOf(payloadOf(frame))).to.include({ replyCode: 502, classId: 60, methodId: 60 })
     const largest = decode(hex`003c0050 001fffffffffffff 00`)
     expect(largest.args).to.include({ deliveryTag: Number.MAX_SAFE_INTEGER })
+  })
+
+  it('blames the peer for nothing else that goes wrong while it reads', () => {
+    class ReaderWithoutMemory extends ByteReader {
+      override longstr(): Buffer {
+        throw new RangeError('Array buffer allocation failed')
+      }
+    }
+    const reader = new ReaderWithoutMemory()
+    reader.reset(hex`000a0014 00000002 6869`)
+    expect(() => readMethod(reader)).to.throw(RangeError, 'Array buffer allocation failed')
   })
 
   it('makes a method or a violation of any octets', () => {

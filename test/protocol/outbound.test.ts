@@ -62,6 +62,17 @@ const payloadOf: Encode<Buffer> = (writer, _channelNumber, _frameMax, octets) =>
   return 1
 }
 
+/** A body frame of so many octets altogether. */
+const frameOf: Encode<number> = (writer, channelNumber, _frameMax, size) => {
+  const frame = Buffer.alloc(size)
+  frame.writeUInt8(FrameType.Body, 0)
+  frame.writeUInt16BE(channelNumber, 1)
+  frame.writeUInt32BE(size - 8, 3)
+  frame.writeUInt8(0xce, size - 1)
+  writer.bytes(frame)
+  return 1
+}
+
 type Step =
   | { readonly kind: 'command'; readonly channel: number }
   | { readonly kind: 'content'; readonly channel: number; readonly size: number }
@@ -198,6 +209,63 @@ function digest(body: Buffer): string {
   return `${toHex(body.subarray(0, 8))}..${toHex(body.subarray(-8))}`
 }
 
+/** A large body whose header is out. */
+interface Turn {
+  readonly channelNumber: number
+  left: number
+  /** Frames of each other body since the last of its own. */
+  readonly othersSince: Map<number, number>
+}
+
+/** Who has had which part of the batches. */
+class Turns {
+  readonly #frameMax: number
+  #bodies: Turn[] = []
+
+  constructor(frameMax: number) {
+    this.#frameMax = frameMax
+  }
+
+  take(outbound: Outbound): void {
+    const { queued, size: waiting, hasJobs } = outbound
+    const begun = this.#bodies.length
+    const batch = Buffer.concat(outbound.take() ?? [])
+    expect(batch.length).to.be.within(Math.min(waiting, 1), LARGEST_BATCH)
+    const octets = this.#receive(framesOf(batch, this.#frameMax))
+    const share = hasJobs ? 128 * KIB : 256 * KIB
+    expect(batch.length - octets, 'of what waits in order').to.be.at.least(Math.min(queued, share))
+    if (begun > 0) expect(octets, 'of the large bodies').to.be.above(0)
+  }
+
+  /** Octets of frames of large bodies. */
+  #receive(frames: readonly Frame[]): number {
+    let octets = 0
+    for (const { type, channelNumber, payload } of frames) {
+      const turn = this.#bodies.find(body => body.channelNumber === channelNumber)
+      if (type === FrameType.Header && payload.readBigUInt64BE(4) >= 64 * KIB) {
+        const left = Number(payload.readBigUInt64BE(4))
+        this.#bodies.push({ channelNumber, left, othersSince: new Map() })
+      } else if (type === FrameType.Body && turn !== undefined) {
+        octets += payload.length + 8
+        this.#goOn(turn, payload.length)
+      }
+    }
+    return octets
+  }
+
+  #goOn(turn: Turn, octets: number): void {
+    turn.left -= octets
+    turn.othersSince.clear()
+    this.#bodies = this.#bodies.filter(({ left }) => left > 0)
+    for (const { channelNumber, othersSince } of this.#bodies) {
+      if (channelNumber === turn.channelNumber) continue
+      const since = (othersSince.get(turn.channelNumber) ?? 0) + 1
+      expect(since, `frames of ${turn.channelNumber} since one of ${channelNumber}`).to.equal(1)
+      othersSince.set(turn.channelNumber, since)
+    }
+  }
+}
+
 describe('Outbound', () => {
   for (const frameMax of [4096, 8192, 131_072]) {
     it(`sends every channel's frames in order, contents unbroken, in bounded batches of whole frames (${frameMax})`, () => {
@@ -217,6 +285,36 @@ describe('Outbound', () => {
       )
     })
   }
+
+  it('lets each who waits have its part of every batch, and large bodies their turns', () => {
+    const command = fc.record({ kind: fc.constant('command' as const), channel, count: fc.nat(8000) })
+    const content = fc.record({
+      kind: fc.constant('content' as const),
+      channel,
+      size: fc.integer({ min: 1, max: 900 * KIB }),
+    })
+    const steps = fc.array(fc.oneof(command, content, fc.constant({ kind: 'take' as const })), {
+      maxLength: 25,
+    })
+    fc.assert(
+      fc.property(fc.constantFrom(8192, FRAME_MAX, 8 * FRAME_MAX), steps, (frameMax, taken) => {
+        const outbound = new Outbound(frameMax)
+        const turns = new Turns(frameMax)
+        for (const next of taken) {
+          if (next.kind === 'take') turns.take(outbound)
+          else if (next.kind === 'content' && !outbound.isBusy(next.channel)) {
+            const body = Buffer.alloc(next.size)
+            outbound.appendContent(next.channel, encodePublish, publishing('q', body), body)
+          } else if (next.kind === 'command') {
+            for (let tag = 0; tag < next.count; tag++)
+              outbound.append(next.channel, encodeMethodFrame, ack(tag))
+          }
+        }
+        while (outbound.size > 0) turns.take(outbound)
+      }),
+      runs(30),
+    )
+  })
 
   it('has nothing to send at first', () => {
     const outbound = new Outbound(FRAME_MAX)
@@ -267,18 +365,101 @@ describe('Outbound', () => {
     expect(sizes.reduce((sum, octets) => sum + octets)).to.be.above(50 * 60 * KIB)
   })
 
-  it('ends no batch between the header of a body and the body, wherever the batch is full', () => {
-    for (let acks = 12_350; acks < 12_550; acks += 10) {
-      const outbound = new Outbound(FRAME_MAX)
-      for (let tag = 0; tag < acks; tag++) outbound.append(1, encodeMethodFrame, ack(tag))
-      outbound.appendContent(
-        1,
-        encodePublish,
-        publishing('q', Buffer.alloc(20 * KIB)),
-        Buffer.alloc(20 * KIB),
-      )
-      for (const batch of takeAll(outbound)) framesOf(batch)
+  it('ends every batch at the end of a frame, wherever its limit falls in a body that is passed by reference', () => {
+    const body = Buffer.alloc(20 * KIB)
+    const frameMax = 8 * FRAME_MAX
+    for (const [from, to] of [
+      [256 * KIB - 80, 256 * KIB + 10],
+      [256 * KIB - body.length - 80, 256 * KIB - body.length],
+    ] as const) {
+      for (let size = from; size < to; size++) {
+        const outbound = new Outbound(frameMax)
+        outbound.append(1, frameOf, size)
+        outbound.appendContent(1, encodePublish, publishing('q', body), body)
+        outbound.append(1, encodeMethodFrame, ack(1))
+        const batches = takeAll(outbound)
+        for (const batch of batches) framesOf(batch, frameMax)
+        expect(batches[0]?.length, `behind ${size} octets`).to.be.below(256 * KIB + body.length + 100)
+      }
     }
+  })
+
+  it('takes small commands, and those behind a large body, in batches of no more than the limit and one slab', () => {
+    const outbound = new Outbound(FRAME_MAX)
+    const append = (): void => {
+      for (let tag = 0; tag < 30_000; tag++) outbound.append(1, encodeMethodFrame, ack(tag))
+    }
+    append()
+    const body = Buffer.alloc(20 * KIB)
+    outbound.appendContent(2, encodePublish, publishing('q', body), body)
+    const large = Buffer.alloc(100 * KIB)
+    outbound.appendContent(1, encodePublish, publishing('q', large), large)
+    append()
+    const sizes = takeAll(outbound).map(({ length }) => length)
+    expect(sizes.length).to.be.above(4)
+    expect(Math.max(...sizes)).to.be.at.most((256 + 64) * KIB)
+  })
+
+  it('fills a batch with frames of a large body exactly', () => {
+    const outbound = new Outbound(FRAME_MAX)
+    const body = Buffer.alloc(1024 * KIB)
+    outbound.appendContent(1, encodePublish, publishing('q', body), body)
+    const [, second] = takeAll(outbound)
+    expect(second?.length).to.equal(2 * FRAME_MAX)
+  })
+
+  it('ends a batch that is exactly full', () => {
+    const outbound = new Outbound(FRAME_MAX)
+    const body = Buffer.alloc(20 * KIB)
+    const appendBody = () => outbound.appendContent(1, encodePublish, publishing('q', body), body)
+    appendBody()
+    const { queued } = outbound
+    outbound.append(1, frameOf, 256 * KIB - 2 * queued)
+    appendBody()
+    outbound.append(1, encodeMethodFrame, ack(1))
+    expect(takeAll(outbound).map(({ length }) => length)).to.deep.equal([256 * KIB, 21])
+  })
+
+  it('sends no octet of a large body before its header', () => {
+    const outbound = new Outbound(FRAME_MAX)
+    const body = Buffer.alloc(300 * KIB)
+    for (let count = 0; count < 3; count++) outbound.append(2, frameOf, 100 * KIB)
+    outbound.appendContent(1, encodePublish, publishing('q', body), body)
+    const types = framesOf(Buffer.concat(takeAll(outbound)))
+      .filter(({ channelNumber }) => channelNumber === 1)
+      .map(({ type }) => type)
+    expect(types.slice(0, 3)).to.deep.equal([FrameType.Method, FrameType.Header, FrameType.Body])
+  })
+
+  it('counts octets and frames exactly: what waits, what waits in order, what has been taken', () => {
+    const outbound = new Outbound(4096)
+    const append = (size: number): void => {
+      const body = Buffer.alloc(size)
+      outbound.appendContent(1, encodePublish, publishing('q', body), body)
+    }
+    // 18 octets of method frame, 22 of header frame, and 8 for each body frame.
+    append(4100)
+    expect(outbound).to.include({ size: 40 + 4116, queued: 40 + 4116, frames: 4 })
+    append(3 * 4088)
+    const queued = 40 + 4116 + 40 + 3 * 4096
+    expect(outbound).to.include({ size: queued, queued, frames: 9 })
+    expect(outbound.append(1, encodeMethodFrame, ack(1)), 'the position is that of the next octet').to.equal(
+      queued,
+    )
+    append(64 * KIB - 1)
+    expect(outbound.hasJobs, 'for 64 KiB less one octet').to.equal(false)
+    const inOrder = outbound.queued
+    append(64 * KIB)
+    expect(outbound.hasJobs, 'for 64 KiB').to.equal(true)
+    expect(outbound).to.include({ queued: inOrder + 40, size: inOrder + 40 + 64 * KIB })
+    outbound.append(1, encodeMethodFrame, ack(2))
+    expect(outbound).to.include({ queued: inOrder + 40, size: inOrder + 40 + 64 * KIB + 21 })
+    const octets = Buffer.concat(takeAll(outbound))
+    expect(outbound).to.include({ size: 0, queued: 0, taken: octets.length })
+    expect(outbound.frames).to.equal(framesOf(octets, 4096).length)
+    expect(outbound.append(1, encodeMethodFrame, ack(3)), 'nothing is before it').to.equal(
+      outbound.handedOver,
+    )
   })
 
   it('delays a small message on another channel by a few frames of a body of 64 MiB', () => {
@@ -396,7 +577,7 @@ describe('Outbound', () => {
       outbound.appendContent(1, encodePublish, publishing('q', body), body)
       structuredClone(memory, { transfer: [memory] })
       expect(() => outbound.take())
-        .to.throw(ArgumentError)
+        .to.throw(ArgumentError, 'body must stay as it is until its promise settles: its octets are gone')
         .with.property('path', 'body')
     })
   }

@@ -7,9 +7,10 @@ import {
   type PublishProperties,
   readProperties,
   skipProperties,
+  splitProperties,
   writeProperties,
 } from '../../src/protocol/properties.js'
-import { octets, plainTable, shortText } from '../support/arbitraries.js'
+import { damaged, octets, plainTable, shortText } from '../support/arbitraries.js'
 import { loadCapture } from '../support/captures.js'
 import { hex, toHex } from '../support/hex.js'
 import { runs } from '../support/runs.js'
@@ -126,6 +127,36 @@ describe('content properties', () => {
     expect(readProperties(hex`0000`)).to.deep.equal({})
   })
 
+  it('leave out what is none of them', () => {
+    const options = { messageId: 'm', mandatory: true, constructor: 'x', 'content-type': 'a/b' }
+    expect(toHex(encode(options))).to.equal('0080016d')
+  })
+
+  it('have in every subset its flags, and behind them its octets in their order', () => {
+    const parts = FLAGS.map(([name, flag]) => ({
+      name,
+      flag,
+      octets: encode({ [name]: ALL[name] }).subarray(2),
+    }))
+    expect(toHex(Buffer.concat(parts.map(part => part.octets)))).to.equal(toHex(ALL_OCTETS.subarray(2)))
+    for (let subset = 0; subset < 2 ** FLAGS.length; subset++) {
+      const chosen = parts.filter((_, index) => (subset & (1 << index)) !== 0)
+      const flags = chosen.reduce((sum, { flag }) => sum + flag, 0)
+      const expected = Buffer.concat([
+        Buffer.of(flags >> 8, flags & 0xff),
+        ...chosen.map(part => part.octets),
+      ])
+      // Given last to first: the order is that of the wire.
+      const given = chosen.map(({ name }) => [name, ALL[name]] as const).reverse()
+      const written = encode(Object.fromEntries(given))
+      if (!written.equals(expected)) expect(toHex(written)).to.equal(toHex(expected))
+      skip(expected)
+      const names = chosen.map(({ name }) => name).join()
+      if (Object.keys(readProperties(expected)).join() !== names)
+        expect.fail(`other properties than ${names}`)
+    }
+  })
+
   it('take a Date as whole seconds, and milliseconds as what they say', () => {
     expect(readProperties(encode({ timestamp: new Date(1_700_000_000_999) })).timestamp).to.equal(
       1_700_000_000,
@@ -159,6 +190,25 @@ describe('content properties', () => {
         .to.throw(ArgumentError)
         .with.property('path', `options.${path}`)
     })
+  })
+
+  for (const expiration of ['1s', '', -1, 1.5, ['5'], 5n, Symbol('5')]) {
+    it(`tell what an expiration must be, instead of a ${typeof expiration}`, () => {
+      expect(() => encode({ expiration: expiration as string })).to.throw(
+        ArgumentError,
+        'options.expiration must be a non-negative whole number of milliseconds',
+      )
+    })
+  }
+
+  it('are split into those that are there, as they stand', () => {
+    expect(splitProperties(hex`0000`)).to.deep.equal([])
+    expect(splitProperties(hex`b040 03612f62 00000004 01616201 02 000000006553f100`)).to.deep.equal([
+      ['contentType', hex`03612f62`],
+      ['headers', hex`00000004 01616201`],
+      ['deliveryMode', hex`02`],
+      ['timestamp', hex`000000006553f100`],
+    ])
   })
 
   it('with headers named like members of Object are read without harm', () => {
@@ -196,16 +246,17 @@ describe('content properties', () => {
 
   it('of any octets are refused on receipt, or can be read later', () => {
     const flags = fc.integer({ min: 0, max: 0xffff }).map(value => Buffer.of(value >> 8, value & 0xff))
+    const anything = fc.tuple(flags, octets({ maxLength: 60 })).map(parts => Buffer.concat(parts))
     fc.assert(
-      fc.property(flags, octets({ maxLength: 60 }), (first, rest) => {
-        const any = Buffer.concat([first, rest])
+      fc.property(fc.oneof(anything, damaged(received.map(encode))), any => {
         try {
           skip(any)
         } catch (error) {
           expect(error).to.be.instanceOf(FrameError)
           return
         }
-        readProperties(any)
+        const names = Object.keys(readProperties(any))
+        expect(splitProperties(any).map(([name]) => name)).to.deep.equal(names)
       }),
       runs(1000),
     )

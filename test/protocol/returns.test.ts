@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { type Alike, type ReturnableMessage, Returns } from '../../src/protocol/returns.js'
 import { hex } from '../support/hex.js'
+import { runs } from '../support/runs.js'
 
 /** Flags and list of no properties, of delivery mode 1 and of 2. */
 const NONE = hex`0000`
@@ -71,6 +72,7 @@ describe('Returns', () => {
           }
         }
       }),
+      runs(200),
     )
   })
 
@@ -109,5 +111,56 @@ describe('Returns', () => {
     expect(returns.settle(three, true)).to.equal('a')
     expect(returns.settle(one, false)).to.equal('b')
     expect(returns.assign('c', message('none', NONE, 'same'))).to.equal(false)
+  })
+
+  it('knows a message for as long as one of its kind is outstanding', () => {
+    const returns = new Returns<string>()
+    const [one, two] = [1, 2].map(() => returns.add(message('none', NONE, 'same'))) as [
+      Alike<string>,
+      Alike<string>,
+    ]
+    expect(returns.settle(one, true)).to.equal(undefined)
+    expect(returns.assign('back', message('none', NONE, 'same'))).to.equal(true)
+    expect(returns.settle(two, true)).to.equal('back')
+  })
+
+  it('knows one apart from another that differs in the middle alone, also when that is settled', () => {
+    const returns = new Returns<string>()
+    const ends = '-'.repeat(100)
+    const [one, two] = ['x', 'y'].map(middle => returns.add(message('none', NONE, ends + middle + ends))) as [
+      Alike<string>,
+      Alike<string>,
+    ]
+    expect(returns.settle(one, true)).to.equal(undefined)
+    expect(returns.assign('x', message('none', NONE, `${ends}x${ends}`))).to.equal(false)
+    expect(returns.assign('y', message('none', NONE, `${ends}y${ends}`))).to.equal(true)
+    expect(returns.settle(two, true)).to.equal('y')
+  })
+
+  it('knows messages apart whose exchange and routing key run into one another', () => {
+    const returns = new Returns<string>()
+    returns.add(message('xxxxxxxx3yyy', NONE, 'same', '0'))
+    expect(returns.assign('back', message('yyy', NONE, 'same', '12xxxxxxxx'))).to.equal(false)
+  })
+
+  it('compares a body whole with those alone that are outstanding and alike at both ends', () => {
+    const returns = new Returns<string>()
+    const compared: string[] = []
+    const watched = (body: string): ReturnableMessage => {
+      const octets = Buffer.from(body)
+      const equals = (other: Uint8Array): boolean => {
+        compared.push(body)
+        return Buffer.compare(octets, other) === 0
+      }
+      return { ...message('none', NONE, ''), body: Object.assign(octets, { equals }) }
+    }
+    const middle = '-'.repeat(200)
+    const other = `a${'-'.repeat(99)}+${'-'.repeat(100)}a`
+    const settled = [watched(other), watched(other)].map(published => returns.add(published))
+    for (const alike of settled) returns.settle(alike, true)
+    for (const body of [`a${middle}b`, `b${middle}a`, 'short', `a${middle}a`]) returns.add(watched(body))
+    compared.length = 0
+    expect(returns.assign('back', message('none', NONE, `a${middle}a`))).to.equal(true)
+    expect(compared).to.deep.equal([`a${middle}a`])
   })
 })
