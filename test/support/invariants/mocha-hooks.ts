@@ -25,6 +25,8 @@ export function invariantHooks(invariants: Invariants, atEnd: () => unknown = ()
       seam.begin(this)
     },
     async afterEach(this: Mocha.Context) {
+      // Of a test with a hundred thousand promises it looks at each.
+      this.timeout(END_DEADLINE_MS)
       await seam.judgeTest(this)
     },
     async afterAll(this: Mocha.Context) {
@@ -35,7 +37,7 @@ export function invariantHooks(invariants: Invariants, atEnd: () => unknown = ()
   } satisfies Mocha.RootHookObject
 }
 
-/** A broker with open connections takes a few seconds to stop. */
+/** A broker with open connections takes a few seconds to stop; a busy machine takes as long for less. */
 const END_DEADLINE_MS = 60_000
 
 class MochaSeam {
