@@ -7,6 +7,7 @@
 //   npm run fuzz                                    each of them for a few seconds
 //   npm run fuzz -- decoder --cases 100000000       one of them, for longer
 //   npm run fuzz -- programs --seed 7               again what a run with this seed has done
+//   THUMP_FUZZ_CORPUS=DIR npm run fuzz -- decoder   begins with the inputs that are kept there, and keeps what it finds
 
 import { fileURLToPath } from 'node:url'
 import { ensurePackages } from './packages.js'

@@ -125,7 +125,9 @@ export class FrameDecoder {
     this.#payloadLeft -= octets
     this.#at += octets
     this.#give(this.#chunk, start, this.#at)
-    if (available > octets) {
+    // Octets before a wrong frame-end are given first, as if they had come alone: what is wrong with them is noticed first.
+    const isWrong = octets > 0 && this.#chunk[this.#at] !== FRAME_END
+    if (available > octets && !isWrong) {
       this.#at++
       this.#endFrame()
     } else {

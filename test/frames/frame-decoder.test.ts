@@ -206,6 +206,15 @@ describe('FrameDecoder', () => {
     expect([decoder.start, decoder.end]).to.deep.equal([15, 27])
   })
 
+  it('gives a piece of a body before it refuses the frame-end behind it, as when they come one after the other', () => {
+    const decoder = new FrameDecoder()
+    decoder.push(hex`03 0001 00000002 6162 00`)
+    expect(decoder.next()).to.equal(FrameType.Body)
+    expect(decoder).to.include({ start: 7, end: 9, frameComplete: false, framesDecoded: 0 })
+    expect(() => decoder.next()).to.throw(FrameError, 'octet 0 in place of the frame-end')
+    expect(decoder.next()).to.equal(0)
+  })
+
   it('gives a frame that is missing its last octet from a copy of its own size', () => {
     const decoder = new FrameDecoder()
     decoder.push(TUNE.subarray(0, -1))

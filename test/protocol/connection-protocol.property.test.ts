@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import type { ProtocolEvent } from '../../src/protocol/events.js'
 import type { Method } from '../../src/protocol/method-types.js'
 import { chunkSizes, cut, octets } from '../support/arbitraries.js'
-import { toHex } from '../support/hex.js'
+import { hex, toHex } from '../support/hex.js'
 import { grows } from '../support/invariants/index.js'
 import { PeerCodec } from '../support/peer/peer-codec.js'
 import { ProtocolPair } from '../support/peer/protocol-pair.js'
@@ -231,6 +231,15 @@ describe('ConnectionProtocol, however octets are cut into chunks', () => {
       }),
       runs(15),
     )
+  })
+
+  it('tells the same of a body that is too long and whose frame-end is wrong', () => {
+    const args = { ...message, consumerTag: 'a', deliveryTag: 1 }
+    const delivery = PEER.content(1, { name: 'basic.deliver', args }, Buffer.from('abc'))
+    const stream = Buffer.concat([delivery.subarray(0, -11), hex`03 0001 00000005 6162636465 aa`])
+    const whole = listen([HANDSHAKE], [stream])
+    expect(whole.transcript.at(-1)).to.include('content body longer than the announced 3 octets')
+    expect(listen([HANDSHAKE], cut(stream, [1]))).to.deep.equal(whole)
   })
 
   it('tells and sends the same also when octets in the middle are wrong', () => {
