@@ -6,4 +6,9 @@ import { octetsCampaign } from './octets/campaign.js'
 import { programsCampaign } from './programs/campaign.js'
 import { serverCampaign } from './server/campaign.js'
 
-export const campaigns: readonly Campaign[] = [decoderCampaign, serverCampaign, octetsCampaign, programsCampaign]
+export const campaigns: readonly Campaign[] = [
+  decoderCampaign,
+  serverCampaign,
+  octetsCampaign,
+  programsCampaign,
+]
