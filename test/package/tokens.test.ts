@@ -73,5 +73,5 @@ describe('The tokens of a source text', () => {
         )
       }
     }
-  })
+  }).timeout(60_000)
 })
