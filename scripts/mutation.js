@@ -2,7 +2,7 @@
 // @ts-check
 //
 // `npm run mutation`: puts small defects into src/frames and src/protocol, one at a time, and sees whether a test notices.
-// It takes more than an hour on two cores, so it is no part of `npm test`; the second run tries only what has changed.
+// It takes the better part of an hour on two cores, so it is no part of `npm test`; the second run tries only what has changed.
 // Its tool has packages of its own in mutation/, which are installed first.
 //
 //   npm run mutation                                     all of it

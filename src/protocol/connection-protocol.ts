@@ -346,9 +346,9 @@ export class ConnectionProtocol {
     const { close, reason } = closedForViolation(error, this.#endpoint)
     if (this.#life.violate()) {
       this.#life.endWith(reason, { name: 'connection.close', args: close }, this.#now)
-    } else if (error instanceof ConnectError)
+    } else if (error instanceof ConnectError) {
       this.#life.finish({ by: 'protocol', text: error.message, error })
-    else if (this.#life.opened) this.#life.finish(reason)
+    } else if (this.#life.opened) this.#life.finish(reason)
     else {
       // Nobody answers a close during the handshake.
       const what = `the peer broke the protocol (${close.replyCode}): ${reason.text}`

@@ -184,7 +184,7 @@ export class Session {
     server.honest = false
     this.states = states
     this.badAt = clock.now()
-    const isBusy = server.isMidContent || stream.isPaused() || this.#isClosing
+    const isBusy = server.isMidContent || server.rests || stream.isPaused() || this.#isClosing
     // Of a channel that is being closed, or that the server has closed, late frames are dropped.
     const closesChannels = server.hasClosedChannels || states.includes('channel closing')
     this.isPlain = server.phase === 'opened' && !isBusy && !closesChannels
