@@ -142,9 +142,11 @@ export class ChannelDeliveries {
     if (this.#consumers.get(consumerTag) === this.#cancelling) this.endConsumer(consumerTag, { by: 'client' })
   }
 
-  endConsumer(consumerTag: string, reason: CloseReason): void {
+  /** False when the channel has no such consumer. */
+  endConsumer(consumerTag: string, reason: CloseReason): boolean {
     const registered = this.#consumers.remove(consumerTag)
     if (registered !== undefined) this.#tellEnd(registered, reason)
+    return registered !== undefined
   }
 
   /** A Close is being sent, which nothing may follow: what is unsettled is stale. */

@@ -381,9 +381,9 @@ export class ChannelProtocol implements ChannelLife {
 
   #receiveCancel({ consumerTag, noWait }: MethodArgs<'basic.cancel'>): void {
     const text = 'the server cancelled the consumer'
-    this.#deliveries.endConsumer(consumerTag, { by: 'server', text, method: 'basic.cancel' })
-    // RabbitMQ never wants the reply.
-    if (!noWait) this.#append({ name: 'basic.cancel-ok', args: { consumerTag } })
+    const isOurs = this.#deliveries.endConsumer(consumerTag, { by: 'server', text, method: 'basic.cancel' })
+    // RabbitMQ never wants the reply. A tag that is not one of ours may be one that cannot be written.
+    if (!noWait && isOurs) this.#append({ name: 'basic.cancel-ok', args: { consumerTag } })
   }
 
   #dropConfirming(): void {

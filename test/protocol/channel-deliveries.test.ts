@@ -449,6 +449,19 @@ describe('ChannelDeliveries, the end of a consumer', () => {
     expect(pair.methods).to.deep.equal(['basic.cancel-ok'])
   })
 
+  it('does not answer a cancel of a consumer that it never had, whose tag may be none that can be written', () => {
+    const pair = ProtocolPair.opened()
+    const channel = pair.openChannel()
+    // 207 octets, which as text with U+FFFD in the place of what is no UTF-8 would be 621.
+    const payload = Buffer.concat([hex`003c001e cf`, Buffer.alloc(207, 0x80), hex`00`])
+    const size = Buffer.alloc(4)
+    size.writeUInt32BE(payload.length)
+    pair.sendOctets(Buffer.concat([hex`01 0001`, size, payload, hex`ce`]))
+    expect(pair.methods).to.deep.equal([])
+    expect(channel.state).to.equal('open')
+    expect(pair.protocol.state).to.equal('open')
+  })
+
   it('is told once when both sides cancel', () => {
     const pair = ProtocolPair.opened()
     const channel = pair.openChannel()
