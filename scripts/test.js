@@ -50,7 +50,7 @@ const UNIT = {
   ignore: ['integration/**', 'package/**', 'fuzz/**', 'support/rabbitmq.test.js'].map(
     pattern => `build/test/${pattern}`,
   ),
-  deadlineMs: 4 * MINUTE,
+  deadlineMs: 8 * MINUTE,
 }
 
 /** @type {MochaPart} */
@@ -69,7 +69,7 @@ const PACKAGE = {
   name: 'package',
   folder: 'build/test/package',
   files: ['build/test/package/**/*.test.js'],
-  deadlineMs: 4 * MINUTE,
+  deadlineMs: 6 * MINUTE,
 }
 
 /** @type {MochaPart} */
@@ -77,7 +77,7 @@ const FUZZ = {
   name: 'fuzz',
   folder: 'build/test/fuzz',
   files: ['build/test/fuzz/**/*.test.js'],
-  deadlineMs: 3 * MINUTE,
+  deadlineMs: 6 * MINUTE,
 }
 
 const { values: options, positionals } = parseArgs({
@@ -135,7 +135,7 @@ async function main() {
   if (isWanted('live')) await part('live', 'tests with a RabbitMQ', () => live(LIVE, broker))
   if (isWanted('live4')) await live4(broker, broker4)
   if (isWanted('package')) await part('package', 'layers, public names, packed tarball', () => mocha(PACKAGE))
-  if (isWanted('fuzz')) await part('fuzz', 'a short run of arbitrary octets', () => mocha(FUZZ))
+  if (isWanted('fuzz')) await part('fuzz', 'a short run of each fuzzer', () => mocha(FUZZ))
   finish()
 }
 
