@@ -11,19 +11,14 @@
 
 import { fileURLToPath } from 'node:url'
 import { ensurePackages } from './packages.js'
-import { endAll, runNode } from './process-tree.js'
+import { endAllOnSignals, runNode } from './process-tree.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const TSC = 'node_modules/typescript/bin/tsc'
 /** A hundred million inputs, and a million operations on a broker, are over long before. */
 const DEADLINE_MS = 12 * 3_600_000
 
-for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
-  process.on(name, () => {
-    endAll()
-    process.exit(1)
-  })
-}
+endAllOnSignals()
 
 process.exitCode = await main(process.argv.slice(2))
 

@@ -12,7 +12,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensurePackages } from './packages.js'
-import { endAll, runNode } from './process-tree.js'
+import { endAllOnSignals, runNode } from './process-tree.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const STRYKER = 'mutation/node_modules/@stryker-mutator/core/bin/stryker.js'
@@ -20,12 +20,7 @@ const DEADLINE_MS = 12 * 3_600_000
 /** The same properties for every mutant, each tried a few times. */
 const ENVIRONMENT = { FC_SEED: '1', FC_RUNS_FACTOR: '0.03' }
 
-for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
-  process.on(name, () => {
-    endAll()
-    process.exit(1)
-  })
-}
+endAllOnSignals()
 
 process.exitCode = await main(process.argv.slice(2))
 

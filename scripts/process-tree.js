@@ -94,7 +94,17 @@ export async function endTree(root) {
 
 const LOOK_EVERY_MS = 50
 
-/** Ends at once whatever runs; for a signal that ends us. */
+/** A signal that ends this process ends whatever it runs first. */
+export function endAllOnSignals() {
+  for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+    process.on(name, () => {
+      endAll()
+      process.exit(1)
+    })
+  }
+}
+
+/** Ends at once whatever runs. */
 export function endAll() {
   if (process.platform === 'win32') return
   for (const root of running) for (const pid of descendants(root)) signal(pid, 'SIGKILL')

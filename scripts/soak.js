@@ -10,7 +10,7 @@
 
 import { fileURLToPath } from 'node:url'
 import { ensurePackages } from './packages.js'
-import { endAll, runNode } from './process-tree.js'
+import { endAllOnSignals, runNode } from './process-tree.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const TSC = 'node_modules/typescript/bin/tsc'
@@ -19,12 +19,7 @@ const LIVE = 'live'
 /** A hundred times as long as it usually takes. */
 const DEADLINE_MS = 12 * 3_600_000
 
-for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
-  process.on(name, () => {
-    endAll()
-    process.exit(1)
-  })
-}
+endAllOnSignals()
 
 process.exitCode = await main(process.argv.slice(2))
 

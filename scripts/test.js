@@ -18,7 +18,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { ensurePackages } from './packages.js'
-import { endAll, runNode } from './process-tree.js'
+import { endAllOnSignals, runNode } from './process-tree.js'
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
@@ -101,12 +101,7 @@ const results = []
 const notes = []
 
 process.chdir(ROOT)
-for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
-  process.on(name, () => {
-    endAll()
-    process.exit(1)
-  })
-}
+endAllOnSignals()
 
 await main()
 
