@@ -93,6 +93,8 @@ if (unknown !== undefined) {
 
 const isWanted = (/** @type {string} */ name) => wanted.length === 0 || wanted.includes(name)
 const seed = process.env['FC_SEED'] ?? String(randomInt(2 ** 31))
+/** What runs the properties many times as often may take many times as long. */
+const longer = Math.max(1, Number(process.env['FC_RUNS_FACTOR'] ?? 1))
 
 /** @type {{ name: string, counts: Counts, milliseconds: number }[]} */
 const results = []
@@ -294,12 +296,13 @@ async function mocha({ name, files, ignore = [], folder, deadlineMs, env: ownEnv
       ...(options.grep === undefined ? [] : ['--grep', options.grep]),
       ...files,
     ],
-    { deadlineMs, env: { FC_SEED: seed, ...ownEnv, ...env } },
+    { deadlineMs: deadlineMs * longer, env: { FC_SEED: seed, ...ownEnv, ...env } },
   )
   const counts = existsSync(file)
     ? JSON.parse(readFileSync(file, 'utf8'))
     : { passed: 0, failed: 0, skipped: 0 }
-  if (isLate) print(`  not over after ${seconds(deadlineMs)}: it was ended, with all that it had started`)
+  if (isLate)
+    print(`  not over after ${seconds(deadlineMs * longer)}: it was ended, with all that it had started`)
   else if (status !== 0 && counts.failed === 0)
     print(`  mocha ended with ${signal ?? status} and no failed test`)
   if (isLate || (status !== 0 && counts.failed === 0)) counts.failed += 1

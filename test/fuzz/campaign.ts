@@ -32,5 +32,5 @@ export interface Report {
   readonly findings: readonly string[]
 }
 
-/** A run with more findings than that is stopped: they are all the same. */
+/** A run with so many findings is stopped: they are all the same. */
 export const ENOUGH_FINDINGS = 10
