@@ -18,6 +18,11 @@ interface Token {
   settlements: number
 }
 
+/** Settled when its octets leave, which may be between two chunks, and not by anything that the peer says. */
+function isPlainPublish({ what }: Token): boolean {
+  return what === 'publish p'
+}
+
 const KIB = 1024
 export const LIMITS = {
   maxMessageSize: 2 * KIB,
@@ -149,6 +154,7 @@ export class Machine {
       this.closed = event.reason
       this.#judgeReason(event.reason)
     }
+    if ('token' in event && isPlainPublish(event.token as Token)) return
     this.signature = mixText(this.signature, event.type)
     const reason = 'reason' in event && typeof event.reason === 'object' ? event.reason : undefined
     // What the peer says of itself may be anything, and means nothing.

@@ -3,6 +3,7 @@ import { captureNames, loadCapture } from '../../support/captures.js'
 import { hex } from '../../support/hex.js'
 import { Machine } from './machine.js'
 import { STAGES } from './machine-stages.js'
+import { MachineTrial } from './machine-trial.js'
 import { meansSame, whyUnsendable } from './meaning.js'
 import { Outgoing } from './outgoing.js'
 import { TRIALS, Trials } from './trials.js'
@@ -18,6 +19,19 @@ describe('The trials', () => {
           expect(trials.judge(trial, octets, plan), `${trial} of ${name}`).to.equal(undefined)
       }
     }
+  })
+})
+
+describe('A state machine and its twin that gets the octets whole', () => {
+  it('may differ in a publish that an unblocked lets leave before the violation behind it', () => {
+    const purged = hex`01 0001 00000008 0032001f 00000000 ce`
+    const blocked = hex`01 0000 00000015 000a003c 10 00000000000000000000000000000000 ce`
+    const unblocked = hex`01 0000 00000004 000a003d ce`
+    const getEmpty = hex`01 0000 00000006 003c0048 01 00 ce`
+    const stream = Buffer.concat([purged, blocked, unblocked, getEmpty])
+    // The first plan under which it was seen, and those around it.
+    for (let plan = 3_155_142_000; plan < 3_155_142_500; plan++)
+      expect(new MachineTrial().judge(stream, plan), `plan ${plan}`).to.equal(undefined)
   })
 })
 
