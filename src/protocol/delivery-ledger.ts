@@ -57,7 +57,10 @@ export class DeliveryLedger {
     return true
   }
 
-  /** The oldest settlement that had to wait, of which there is one, is about to be sent. False when the broker has taken its delivery back. */
+  /**
+   * The oldest settlement that had to wait, of which there is one, is about to be sent. False when the broker has taken its delivery
+   * back.
+   */
   settleReserved(): boolean {
     const { tags } = this.#reserved.shift() as Reservation
     this.#keepAside(tags)
