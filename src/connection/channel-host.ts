@@ -13,6 +13,8 @@ export interface ChannelHost {
   /** Milliseconds. */
   readonly closeTimeout: number
   now(): number
+  /** The time as it was when this turn of the event loop first asked; {@link flush} must follow. */
+  turnTime(): number
   /** Octets accepted for sending so far, over all channels. */
   appended(): number
   /** What a command produced leaves at the end of this turn. */

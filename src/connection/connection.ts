@@ -153,6 +153,7 @@ export class Connection extends Announcer<ConnectionEvents> {
         clock: this.#settings.clock,
         closeTimeout: this.#settings.closeTimeout,
         now: () => driver.now(),
+        turnTime: () => driver.turnTime(),
         appended: () => driver.protocol.appended,
         flush: () => driver.flush(),
       }

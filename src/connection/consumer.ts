@@ -54,6 +54,7 @@ export class Consumer implements AsyncIterable<Delivery> {
   #waiting: Deferred<IteratorResult<Delivery, undefined>>[] = []
   #iterated = false
   #begun = false
+  #working = false
   /**
    * Deliveries that may wait outside of the receive budget: with acknowledgements the prefetch is their limit. It is the broker
    * that keeps to it, so what comes beyond is counted.
@@ -195,12 +196,16 @@ export class Consumer implements AsyncIterable<Delivery> {
     })
   }
 
+  /** A handler that is done at once makes room, and is told of, inside of this very loop. */
   #work(): void {
+    if (this.#working) return
+    this.#working = true
     while (this.#pool?.hasRoom === true) {
       const delivery = this.#take()
-      if (delivery === undefined) return
+      if (delivery === undefined) break
       this.#pool.run(delivery)
     }
+    this.#working = false
   }
 
   #pull(): Promise<IteratorResult<Delivery, undefined>> {

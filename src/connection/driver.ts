@@ -2,6 +2,7 @@
 // nothing about AMQP. Everything ends when the protocol says `closed`: the stream is destroyed and the timer gone before
 // anybody hears of it.
 
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionProtocol, ProtocolEvent } from '../protocol/index.js'
 import { warnOfThrow } from './announcer.js'
@@ -18,10 +19,13 @@ export class Driver {
   readonly #clock: Clock
   readonly #time: AwakeTime
   readonly #onEvent: (event: ProtocolEvent) => void
+  /** Node's sockets have done with what they are given when they call back; a stream of the application's may keep it. */
+  readonly #copies: boolean
   #timer: Timer | undefined
   #timerAt = Number.POSITIVE_INFINITY
   #writing = false
   #flushScheduled = false
+  #turnTime: number | undefined
   #dispatching = false
   #paused = false
   #ended = false
@@ -34,6 +38,7 @@ export class Driver {
     onEvent: (event: ProtocolEvent) => void,
   ) {
     this.#stream = stream
+    this.#copies = !(stream instanceof Socket)
     this.#clock = clock
     this.#time = new AwakeTime(clock)
     this.#onEvent = onEvent
@@ -54,6 +59,15 @@ export class Driver {
     return this.#time.now()
   }
 
+  /**
+   * The time at which it was first asked for in this turn of the event loop: for what is issued in large numbers, and counts from
+   * the end of the turn. Whoever asks has to {@link flush}.
+   */
+  turnTime(): number {
+    this.#turnTime ??= this.now()
+    return this.#turnTime
+  }
+
   /** By how many milliseconds the timer was late the last time it ran. */
   get eventLoopLagMs(): number {
     return this.#lagMs
@@ -71,10 +85,7 @@ export class Driver {
     if (this.protocol.transmittable >= INLINE_FLUSH) this.#transmit()
     if (this.#flushScheduled) return
     this.#flushScheduled = true
-    process.nextTick(() => {
-      this.#flushScheduled = false
-      this.#pump()
-    })
+    process.nextTick(this.#endTurn)
   }
 
   /** Stops reading: the application has more than it can take. */
@@ -90,6 +101,13 @@ export class Driver {
     this.#paused = false
     this.protocol.resumeReceiving(this.now())
     this.#stream.resume()
+  }
+
+  readonly #endTurn = (): void => {
+    this.#flushScheduled = false
+    if (this.#turnTime !== undefined) this.protocol.handleTurnEnd(this.now())
+    this.#turnTime = undefined
+    this.#pump()
   }
 
   #pump(): void {
@@ -108,7 +126,8 @@ export class Driver {
     try {
       this.#stream.cork()
       batch.forEach((octets, index) => {
-        this.#stream.write(octets, index === last ? this.#afterWrite : undefined)
+        const given = this.#copies ? Buffer.from(octets) : octets
+        this.#stream.write(given, index === last ? this.#afterWrite : undefined)
       })
       this.#stream.uncork()
     } catch (error) {

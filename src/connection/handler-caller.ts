@@ -16,10 +16,10 @@ const RUNNER_NAME = /thump handler \d+/
 
 let runners = 0
 
-/** Makes a function that runs handlers findable. Returns its name, which no other has. */
-export function nameRunner(runner: (...args: never[]) => Promise<void>): string {
+/** Makes the functions findable that run a handler, one that calls it and one that awaits it. Returns their name, which no others have. */
+export function nameRunner(...functions: ((...args: never[]) => unknown)[]): string {
   const name = `thump handler ${++runners}`
-  Object.defineProperty(runner, 'name', { value: name })
+  for (const each of functions) Object.defineProperty(each, 'name', { value: name })
   return name
 }
 

@@ -21,7 +21,7 @@ export type NoteFailure = (error: unknown, delivery: Delivery, outcome: FailureO
 /** Runs one handler at a time. They are kept and used again, as each has a name of its own by which its handler is found. */
 interface Runner {
   readonly name: string
-  readonly run: (delivery: Delivery) => Promise<void>
+  readonly run: (delivery: Delivery) => void
   busy: boolean
 }
 
@@ -61,23 +61,47 @@ export class HandlerPool {
   run(delivery: Delivery): void {
     const runner = this.#idle.pop() ?? this.#addRunner()
     runner.busy = true
-    void runner.run(delivery)
+    runner.run(delivery)
   }
 
   #addRunner(): Runner {
-    const run = async (delivery: Delivery): Promise<void> => {
+    const run = (delivery: Delivery): void => {
+      const pending = this.#call(delivery)
+      if (pending === undefined) this.#release(runner)
+      else void finish(pending, delivery)
+    }
+    const finish = async (pending: PromiseLike<unknown>, delivery: Delivery): Promise<void> => {
       try {
-        await this.#handler(delivery)
-        if (this.#policy.autoSettle) delivery.ack()
+        await pending
+        this.#succeed(delivery)
       } catch (error) {
         this.#fail(error, delivery)
       } finally {
         this.#release(runner)
       }
     }
-    const runner: Runner = { name: nameRunner(run), run, busy: false }
+    const runner: Runner = { name: nameRunner(run, finish), run, busy: false }
     this.#runners.set(runner.name, runner)
     return runner
+  }
+
+  /**
+   * What the handler returns, if that is to be awaited. Awaiting everything would cost a delivery whose handler is done two promises
+   * and a turn of the microtask queue.
+   */
+  #call(delivery: Delivery): PromiseLike<unknown> | undefined {
+    try {
+      const outcome = this.#handler(delivery)
+      if (isThenable(outcome)) return outcome
+      this.#succeed(delivery)
+    } catch (error) {
+      this.#fail(error, delivery)
+    }
+    return undefined
+  }
+
+  #succeed(delivery: Delivery): void {
+    if (this.#policy.autoSettle) delivery.ack()
   }
 
   #release(runner: Runner): void {
@@ -120,6 +144,12 @@ export class HandlerPool {
       return 'requeue-once'
     }
   }
+}
+
+function isThenable(outcome: unknown): outcome is PromiseLike<unknown> {
+  return (
+    typeof outcome === 'object' && outcome !== null && 'then' in outcome && typeof outcome.then === 'function'
+  )
 }
 
 function ignore(): void {}

@@ -5,6 +5,7 @@ import {
   ArgumentError,
   CallTimeoutError,
   type ChannelProtocol,
+  DEFAULT_PROPERTIES,
   type Endpoint,
   isPropertyName,
   kindOf,
@@ -75,7 +76,9 @@ export class Publisher {
         return this.#publishLimited(publishing, options, token)
       }
       const before = this.#host.appended()
-      const sent = this.#life.publish(publishing, token, this.#host.now())
+      // Nothing waits on a plain channel, and so nothing looks at the clock.
+      const now = token === undefined ? 0 : this.#host.turnTime()
+      const sent = this.#life.publish(publishing, token, now)
       this.#host.flush()
       if (token !== undefined) return token.promise
       if (sent === 'sent') return this.#host.publishGate.pass(this.#host.appended() - before)
@@ -128,7 +131,7 @@ export class Publisher {
     const { publishGate, clock, endpoint } = this.#host
     const wait = token ?? new LimitedPublish(publishing)
     const before = this.#host.appended()
-    const sent = this.#life.publish(publishing, wait, this.#host.now(), timeout)
+    const sent = this.#life.publish(publishing, wait, this.#host.turnTime(), timeout)
     this.#host.flush()
     if (sent === 'sent' && wait instanceof LimitedPublish) {
       if (publishGate.passAlone(this.#host.appended() - before, wait)) return wait.promise
@@ -163,11 +166,9 @@ function octetsOf(body: Body): Buffer {
   throw new ArgumentError('body', `must be a string, a Buffer or a Uint8Array, not ${kindOf(body)}`)
 }
 
-const PERSISTENT: PublishProperties = Object.freeze({ deliveryMode: 2 })
-
 /** The content properties of a publish: persistent unless it says otherwise. */
 function propertiesOf(options: PublishOptions | undefined): PublishProperties {
-  if (options === undefined) return PERSISTENT
+  if (options === undefined) return DEFAULT_PROPERTIES
   isObject(options, 'options')
   for (const name in options) {
     if (!isPropertyName(name)) checkOption(name, options[name as keyof PublishOptions])

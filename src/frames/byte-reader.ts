@@ -6,7 +6,8 @@
 
 import { NO_OCTETS } from './constants.js'
 import { FrameError } from './frame-error.js'
-import { NameCache } from './name-cache.js'
+import { keepOctets } from './kept-octets.js'
+import { isText, NameCache } from './name-cache.js'
 
 const TWO_POW_32 = 2 ** 32
 /** For all readers: names are the same on every connection of a process. */
@@ -39,12 +40,9 @@ export class ByteReader {
     this.#at = position
   }
 
-  /**
-   * A copy of the octets read since a `position` seen earlier. Made once per message, so it comes from the
-   * shared pool, at a third of the cost of memory of its own.
-   */
+  /** A copy of the octets read since a `position` seen earlier. */
   copySince(position: number): Buffer {
-    return Buffer.from(this.#buffer.subarray(position, this.#at))
+    return keepOctets(this.#buffer, position, this.#at)
   }
 
   /** Whether what is left is exactly these octets; if it is, it is read. */
@@ -136,10 +134,14 @@ export class ByteReader {
     return this.longlong()
   }
 
-  /** Invalid UTF-8 becomes U+FFFD: RabbitMQ lets it pass in properties and routing keys. */
-  shortstr(): string {
+  /**
+   * Invalid UTF-8 becomes U+FFFD: RabbitMQ lets it pass in properties and routing keys. `expected` is what is likely to stand
+   * there: if it does, that very string is returned.
+   */
+  shortstr(expected = ''): string {
     const length = this.octet()
     const at = this.#advance(length)
+    if (length === expected.length && isText(expected, this.#buffer, at)) return expected
     return NAMES.textOf(this.#buffer, at, at + length)
   }
 

@@ -159,19 +159,25 @@ export class ByteWriter {
     return offset
   }
 
+  patchOctet(offset: number, value: number): void {
+    this.buffer[this.start + offset] = value
+  }
+
   patchLong(offset: number, value: number): void {
     storeLong(this.buffer, this.start + offset, value)
   }
 
-  /** Makes room for `octets` more. Only the current command moves; what was before it stays behind. */
-  protected grow(octets: number): void {
-    this.moveTo(Math.max(SMALLEST_BUFFER, 2 * (this.length + octets)))
+  patchBytes(offset: number, octets: Uint8Array): void {
+    this.buffer.set(octets, this.start + offset)
   }
 
-  /** Continues the current command at the beginning of a new buffer; the old one is left as it is. */
-  protected moveTo(capacity: number): void {
-    // Not the shared pool: a region of it that the socket holds would keep other people's octets alive.
-    const buffer = Buffer.allocUnsafeSlow(capacity)
+  /** Makes room for `octets` more. Only the current command moves; what was before it stays behind. */
+  protected grow(octets: number): void {
+    this.moveTo(Buffer.allocUnsafeSlow(Math.max(SMALLEST_BUFFER, 2 * (this.length + octets))))
+  }
+
+  /** Continues the current command at the beginning of another buffer; the old one is left as it is. */
+  protected moveTo(buffer: Buffer): void {
     this.buffer.copy(buffer, 0, this.start, this.at)
     this.buffer = buffer
     this.at -= this.start

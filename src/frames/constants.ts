@@ -13,6 +13,9 @@ export const FRAME_HEADER_SIZE = 7
 /** Octets around the payload: the header and the frame-end. `frame-max` counts them too. */
 export const FRAME_OVERHEAD = 8
 
+/** Octets of a content header's payload in front of the properties: class 2, weight 2, body size 8 (section 4.2.6.1). */
+export const CONTENT_HEADER_SIZE = 12
+
 /**
  * Octets of the largest frame accepted before Tune. The specification says 4096 (FRAME_MIN_SIZE); RabbitMQ
  * raised its own constant to 8192 in 4.1, so one of its frames may be as large.

@@ -16,6 +16,10 @@ import {
   NO_OCTETS,
 } from './constants.js'
 import { FrameError } from './frame-error.js'
+import type { WholeContent } from './whole-content.js'
+
+/** Method, header and body frame. */
+const FRAMES_OF_WHOLE = 3
 
 export class FrameDecoder {
   /** Octets of the largest frame accepted, header and frame-end included. Holds for headers read later. */
@@ -66,6 +70,20 @@ export class FrameDecoder {
   }
 
   /**
+   * Looks for a content that comes whole where the next frame begins. Nothing is consumed: {@link takeWhole} does that, or `next`
+   * gives its frames one by one.
+   */
+  findWhole(content: WholeContent): boolean {
+    return this.#headerOctets === 0 && content.find(this.#chunk, this.#at, this.frameMax)
+  }
+
+  /** Consumes what was found. */
+  takeWhole({ end }: WholeContent): void {
+    this.#at = end
+    this.framesDecoded += FRAMES_OF_WHOLE
+  }
+
+  /**
    * Finds the next frame, or piece of a body, and returns its type; 0 when the chunk is consumed. Throws a
    * FrameError at the first octet that shows the stream to be broken: from then on it swallows everything,
    * for there is no way to find the beginning of a frame again.
@@ -104,8 +122,10 @@ export class FrameDecoder {
 
   /** Everything the header can be refused for is refused here, before its payload costs any memory. */
   #acceptHeader(buffer: Buffer, at: number): void {
-    const channelNumber = buffer.readUInt16BE(at + 1)
-    const size = buffer.readUInt32BE(at + 3)
+    const channelNumber = ((buffer[at + 1] as number) << 8) | (buffer[at + 2] as number)
+    const high = ((buffer[at + 3] as number) << 8) | (buffer[at + 4] as number)
+    const low = ((buffer[at + 5] as number) << 8) | (buffer[at + 6] as number)
+    const size = ((high << 16) | low) >>> 0
     if (size > this.frameMax - FRAME_OVERHEAD) {
       throw this.#broken(`frame of ${size + FRAME_OVERHEAD} octets, frame-max is ${this.frameMax}`)
     }

@@ -5,6 +5,7 @@ export { type ArgumentPath, FieldPath } from './argument-path.js'
 export { ByteReader } from './byte-reader.js'
 export { ByteWriter } from './byte-writer.js'
 export {
+  CONTENT_HEADER_SIZE,
   FRAME_END,
   FRAME_HEADER_SIZE,
   FRAME_MIN_SIZE,
@@ -28,4 +29,7 @@ export {
 export { FrameDecoder } from './frame-decoder.js'
 export { beginFrame, endFrame, writeBodyFrames, writeFrameHeader } from './frame-encoder.js'
 export { FrameError, type FrameErrorReplyCode } from './frame-error.js'
-export { Slab } from './slab.js'
+export { keepOctets } from './kept-octets.js'
+export { Slab, type SlabChunk } from './slab.js'
+export { SLAB_POOL } from './slab-pool.js'
+export { WholeContent } from './whole-content.js'

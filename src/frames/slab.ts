@@ -1,27 +1,35 @@
 // The outbound buffer of a connection: commands are appended one behind the other and taken together, so that
-// one write to the socket carries them all. Memory is bump-allocated: a region once taken is never written
-// again, because the socket may hold it for long and does not say when it let go; the rest of the slab goes
-// on being filled. It does not know what a command means, nor when it is sent.
+// one write to the socket carries them all. What is taken is lent until the socket has it, and never written
+// meanwhile; then the memory is for the next slab, whosever that is. It does not know what a command means,
+// nor when it is sent.
 //
-//   sealed chunks   slab: | taken | committed, not taken | unfinished command | free |
-//                         0       #taken                 start                at
+//   sealed chunks   slab: | sealed | committed, not sealed | unfinished command | free |
+//                         0        #sealedTo               start                at
 
 import { ByteWriter } from './byte-writer.js'
 import { NO_OCTETS } from './constants.js'
+import { LARGE_SLAB, SLAB_POOL, type SlabPool, SMALL_SLAB } from './slab-pool.js'
 
-// A connection that sends a heartbeat now and then should cost little; one that publishes wants few writes to
-// the socket (16 KiB slabs were measured to cost a quarter of the throughput of 64 KiB ones, 1 KiB slabs two
-// thirds).
-const FIRST_SLAB = 4 * 1024
-const LARGEST_SLAB = 64 * 1024
-// Too little for most commands: they would only be moved to the next slab.
-const SCRAP = 512
+/** Committed commands, as a view of the memory they were written to. */
+export interface SlabChunk {
+  readonly octets: Buffer
+  /** Memory that nothing refers to once this chunk, and all before it, is with the socket. */
+  readonly spent: Buffer | undefined
+}
 
 export class Slab extends ByteWriter {
-  #sealed: Buffer[] = []
-  #taken = 0
+  readonly #pool: SlabPool
+  #chunks: SlabChunk[] = []
+  #sealedTo = 0
   #appended = 0
-  #nextCapacity = FIRST_SLAB
+  /** Whether more than a small slab was appended between one taking and the next. */
+  #busy = false
+
+  /** What it writes to comes from the pool; whoever takes chunks gives it back there. */
+  constructor(pool: SlabPool = SLAB_POOL) {
+    super()
+    this.#pool = pool
+  }
 
   /** Octets of the commands that were committed and not yet taken. */
   get appended(): number {
@@ -33,55 +41,62 @@ export class Slab extends ByteWriter {
    * of one command that starts another command would otherwise leave half a frame in the stream.
    */
   override begin(): void {
-    if (this.length !== 0) throw new Error('a command was begun inside another command')
+    if (this.at !== this.start) throw new Error('a command was begun inside another command')
   }
 
   /** Ends the current command: it will be sent. */
   commit(): void {
-    this.#appended += this.length
+    this.#appended += this.at - this.start
     this.start = this.at
   }
 
   override rollback(): void {
     super.rollback()
     // A refused command may have grown to any size; nobody waits for its memory.
-    if (this.#isOversize && this.at === 0) this.#drop()
+    if (this.at > 0) return
+    this.#pool.give(this.buffer)
+    this.buffer = NO_OCTETS
   }
 
   /**
-   * Hands over all committed commands, in order, as chunks that are the caller's: they are not written again.
+   * Hands over all committed commands, in order, as chunks that stay as they are until their memory is released. With
+   * `continues` more is to come behind them, and goes into the same memory.
    */
-  take(): Buffer[] {
-    const chunks = this.#sealed
-    this.#sealed = []
-    this.#sealCommitted(chunks)
+  take(continues = false): SlabChunk[] {
+    if (continues || this.at > this.start) this.#seal(undefined)
+    else {
+      this.#busy = this.#appended > SMALL_SLAB
+      this.#retire()
+    }
+    const chunks = this.#chunks
+    this.#chunks = []
     this.#appended = 0
-    const isScrap = this.buffer.length - this.at < SCRAP
-    if (this.length === 0 && (isScrap || this.#isOversize)) this.#drop()
     return chunks
   }
 
   protected override grow(octets: number): void {
-    this.#sealCommitted(this.#sealed)
     const needed = this.length + octets
-    this.moveTo(needed > this.#nextCapacity ? 2 * needed : this.#nextCapacity)
-    this.#taken = 0
-    this.#nextCapacity = Math.min(2 * this.#nextCapacity, LARGEST_SLAB)
+    const isFirst = this.buffer === NO_OCTETS
+    const standard = isFirst && !this.#busy && needed <= SMALL_SLAB ? SMALL_SLAB : LARGE_SLAB
+    if (!isFirst) this.#seal(this.buffer)
+    this.moveTo(this.#pool.take(needed > standard ? 2 * needed : standard))
+    this.#sealedTo = 0
   }
 
-  get #isOversize(): boolean {
-    return this.buffer.length > LARGEST_SLAB
-  }
-
-  #sealCommitted(chunks: Buffer[]): void {
-    if (this.start > this.#taken) chunks.push(this.buffer.subarray(this.#taken, this.start))
-    this.#taken = this.start
-  }
-
-  #drop(): void {
+  /** All that is in the memory is committed: it goes with its last chunk. */
+  #retire(): void {
+    if (this.buffer === NO_OCTETS) return
+    this.#seal(this.buffer)
     this.buffer = NO_OCTETS
     this.start = 0
     this.at = 0
-    this.#taken = 0
+    this.#sealedTo = 0
+  }
+
+  /** A chunk without octets still says that the memory of those before it is spent. */
+  #seal(spent: Buffer | undefined): void {
+    if (this.start === this.#sealedTo && spent === undefined) return
+    this.#chunks.push({ octets: this.buffer.subarray(this.#sealedTo, this.start), spent })
+    this.#sealedTo = this.start
   }
 }

@@ -1,10 +1,11 @@
 // The kinds of command that go through a channel in program order: calls, of which one is outstanding at a time, publishes,
 // settlements that come after a transaction method, and the question whether all publishes before are confirmed.
 
-import type { Publishing } from './frame-writers.js'
+import { COMMAND_OVERHEAD } from './command-queue.js'
+import type { Publishing, SettlementMethod } from './frame-writers.js'
 import type { CallName, ContentMethodName, Method, MethodArgs, MethodOf } from './method-types.js'
 import { METHODS, methodRow } from './methods.js'
-import type { PublishFailures } from './publish-failures.js'
+import type { PublishTerms } from './publish-terms.js'
 
 /** A synchronous method, or a few that belong together, and whoever waits for the answer. */
 export interface CallCommand {
@@ -28,8 +29,8 @@ export interface CallStep {
 }
 
 /** A publish that must wait: behind a call, for the window of confirms, for the socket, or for the broker. */
-export interface PublishCommand {
-  readonly kind: 'publish'
+export class PublishCommand {
+  readonly kind = 'publish'
   /** Undefined for one on a plain channel that nobody asks after. */
   readonly token: object | undefined
   /** Whether the broker confirms it: it was issued in confirm mode. */
@@ -37,11 +38,27 @@ export interface PublishCommand {
   readonly publishing: Publishing
   /** Method frame and header frame. */
   readonly frames: Buffer
-  readonly deadline: number
-  readonly timeoutMs: number
-  /** Where to note that it failed. */
-  readonly failures: PublishFailures
+  readonly terms: PublishTerms
   readonly octets: number
+
+  constructor(
+    token: object | undefined,
+    confirming: boolean,
+    publishing: Publishing,
+    frames: Buffer,
+    terms: PublishTerms,
+  ) {
+    this.token = token
+    this.confirming = confirming
+    this.publishing = publishing
+    this.frames = frames
+    this.terms = terms
+    this.octets = frames.length + publishing.body.length + COMMAND_OVERHEAD
+  }
+
+  get deadline(): number {
+    return this.terms.deadline
+  }
 }
 
 /** A settlement that was issued after a transaction method, and belongs behind it. */
@@ -51,8 +68,6 @@ export interface SettlementCommand {
   readonly deadline: number
   readonly octets: number
 }
-
-export type SettlementMethod = MethodOf<'basic.ack' | 'basic.nack' | 'basic.reject'>
 
 /** The wait until all publishes before it are confirmed. */
 export interface ConfirmWait {

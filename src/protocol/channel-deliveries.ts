@@ -1,12 +1,14 @@
 // The receiving half of a channel life: its consumers, which of its deliveries are unsettled, and what settles them.
 
-import type { SettlementMethod } from './channel-commands.js'
+import { keepOctets, type WholeContent } from '../frames/index.js'
 import type { ChannelLink } from './channel-link.js'
 import type { CloseReason } from './close-reason.js'
 import { ConsumerRegistry, type RegisteredConsumer } from './consumer-registry.js'
-import type { Content } from './content.js'
+import { Content } from './content.js'
 import { DeliveryLedger, type DeliveryState } from './delivery-ledger.js'
+import type { DeliveryReader } from './delivery-reader.js'
 import type { ChannelLife, IncomingDelivery, Settlement } from './events.js'
+import type { SettlementMethod } from './frame-writers.js'
 import type { MethodArgs } from './method-types.js'
 import type { MethodName } from './methods.js'
 import { ReplyCode } from './reply-codes.js'
@@ -62,6 +64,18 @@ export class ChannelDeliveries {
     const delivery = this.accept(incoming)
     if (consumer === undefined) this.giveBack(delivery)
     else this.#link.emit({ type: 'delivered', consumer, delivery })
+  }
+
+  /** One that came whole. False, and nothing has happened, when its consumer or its tag is not known to be right. */
+  deliverWhole(life: ChannelLife, read: DeliveryReader, chunk: Buffer, place: WholeContent): boolean {
+    const { consumerTag, deliveryTag, redelivered, exchange, routingKey } = read
+    const registered = this.#consumers.get(consumerTag)
+    if (registered?.consumer === undefined || deliveryTag <= this.#lastDeliveryTag) return false
+    const { consumer, noAck } = registered
+    const content = new Content(read.propertyOctets, keepOctets(chunk, place.bodyStart, place.bodyEnd))
+    const incoming = { life, consumerTag, deliveryTag, redelivered, exchange, routingKey, noAck, content }
+    this.#link.emit({ type: 'delivered', consumer, delivery: this.accept(incoming) })
+    return true
   }
 
   /** Tags count up on a channel; one that does not is a corrupted octet. */

@@ -8,6 +8,7 @@ import { ChannelLimitError, type Endpoint } from './errors.js'
 import type { ProtocolEvent } from './events.js'
 import type { MethodName } from './methods.js'
 import type { Outbound } from './outbound.js'
+import type { PublishTerms } from './publish-terms.js'
 import { ReplyCode } from './reply-codes.js'
 import { Violation } from './violation.js'
 
@@ -30,6 +31,8 @@ export class ChannelDirectory implements ChannelLink {
   blocked: string | undefined
   readonly #owner: DirectoryOwner
   readonly #channels = new Map<number, ChannelProtocol>()
+  /** The one that was looked for last: frames of a channel mostly come one behind the other. */
+  #latest: ChannelProtocol | undefined
   #numbers = new ChannelNumbers(0)
   #channelMax = 0
   /** Numbers of channels that the server has closed, up to its answer to the next opening. */
@@ -38,6 +41,8 @@ export class ChannelDirectory implements ChannelLink {
   readonly #waiting = new Set<number>()
   /** Channels that want to hear when their octets have left. */
   readonly #departing = new Set<number>()
+  /** Terms of publishes whose time has not begun. */
+  #issued: PublishTerms[] = []
   #queuedOctets = 0
   #wakeAt = Number.POSITIVE_INFINITY
 
@@ -93,9 +98,11 @@ export class ChannelDirectory implements ChannelLink {
    * has closed, until it reads our Close-Ok (measured, 3.10). All of that comes before the answer to the next opening.
    */
   expect(channelNumber: number, method: MethodName): ChannelProtocol | undefined {
-    if (NEVER_LATE.has(method)) this.#closedByServer.delete(channelNumber)
-    if (this.#closedByServer.has(channelNumber)) return undefined
-    const channel = this.#channels.get(channelNumber)
+    if (this.#closedByServer.size > 0) {
+      if (NEVER_LATE.has(method)) this.#closedByServer.delete(channelNumber)
+      if (this.#closedByServer.has(channelNumber)) return undefined
+    }
+    const channel = this.#find(channelNumber)
     if (channel !== undefined) return channel
     throw new Violation(
       ReplyCode.ChannelError,
@@ -104,10 +111,15 @@ export class ChannelDirectory implements ChannelLink {
     )
   }
 
+  /** The channel of that number, if there is one that is not closed by the server. */
+  peek(channelNumber: number): ChannelProtocol | undefined {
+    return this.#closedByServer.size === 0 ? this.#find(channelNumber) : undefined
+  }
+
   /** The channel that a content frame is for; undefined when it is to be dropped like its method. */
   expectContent(channelNumber: number): ChannelProtocol | undefined {
-    if (this.#closedByServer.has(channelNumber)) return undefined
-    const channel = this.#channels.get(channelNumber)
+    if (this.#closedByServer.size > 0 && this.#closedByServer.has(channelNumber)) return undefined
+    const channel = this.#find(channelNumber)
     if (channel !== undefined) return channel
     throw new Violation(
       ReplyCode.UnexpectedFrame,
@@ -150,6 +162,11 @@ export class ChannelDirectory implements ChannelLink {
     for (const channelNumber of watching) this.#channels.get(channelNumber)?.noteDeparture()
   }
 
+  handleTurnEnd(now: number): void {
+    for (const terms of this.#issued) terms.begin(now)
+    this.#issued = []
+  }
+
   handleTimeout(now: number): void {
     if (now < this.#wakeAt) return
     this.#wakeAt = Number.POSITIVE_INFINITY
@@ -186,6 +203,7 @@ export class ChannelDirectory implements ChannelLink {
   lose(reason: CloseReason): void {
     for (const channel of this.#channels.values()) channel.lose(reason)
     this.#channels.clear()
+    this.#latest = undefined
     this.#waiting.clear()
     this.#departing.clear()
     this.#wakeAt = Number.POSITIVE_INFINITY
@@ -200,6 +218,10 @@ export class ChannelDirectory implements ChannelLink {
     this.#departing.add(channelNumber)
   }
 
+  noteIssued(terms: PublishTerms): void {
+    this.#issued.push(terms)
+  }
+
   emit(event: ProtocolEvent): void {
     this.#owner.emit(event)
   }
@@ -211,6 +233,12 @@ export class ChannelDirectory implements ChannelLink {
   release(channelNumber: number, byServer = false): void {
     if (byServer) this.#closedByServer.add(channelNumber)
     this.#channels.delete(channelNumber)
+    this.#latest = undefined
     this.#numbers.release(channelNumber)
+  }
+
+  #find(channelNumber: number): ChannelProtocol | undefined {
+    if (this.#latest?.number !== channelNumber) this.#latest = this.#channels.get(channelNumber)
+    return this.#latest
   }
 }

@@ -3,6 +3,7 @@
 import type { Endpoint } from './errors.js'
 import type { ProtocolEvent } from './events.js'
 import type { Outbound } from './outbound.js'
+import type { PublishTerms } from './publish-terms.js'
 
 /** Limits that every channel of a connection shares. */
 export interface ChannelLimits {
@@ -29,6 +30,8 @@ export interface ChannelLink {
   noteQueued(channelNumber: number, octets: number): void
   /** The channel wants to hear, once, when what it has appended has left. */
   watchDeparture(channelNumber: number): void
+  /** Publishes were issued whose time begins with the end of this turn. */
+  noteIssued(terms: PublishTerms): void
   emit(event: ProtocolEvent): void
   /** `handleTimeout` is wanted not later than then. */
   wakeBy(deadline: number): void

@@ -3,7 +3,7 @@
 // publishing ChannelPublisher's, deliveries ChannelDeliveries'. A channel that is opened again, under whatever number, is
 // another life.
 
-import { ArgumentError, type ByteReader } from '../frames/index.js'
+import { ArgumentError, type ByteReader, type WholeContent } from '../frames/index.js'
 import type { AnsweredCall } from './call-slot.js'
 import {
   type Causes,
@@ -23,6 +23,7 @@ import { CommandLane } from './command-lane.js'
 import type { Content } from './content.js'
 import { type Assembled, ContentAssembler } from './content-assembler.js'
 import type { DeliveryState } from './delivery-ledger.js'
+import { DeliveryReader } from './delivery-reader.js'
 import type { ErrorDetails } from './errors.js'
 import type { ChannelLife, IncomingDelivery, Settlement } from './events.js'
 import { encodeMethodFrame, type Publishing } from './frame-writers.js'
@@ -40,6 +41,7 @@ export class ChannelProtocol implements ChannelLife {
   readonly #lane: CommandLane
   readonly #deliveries: ChannelDeliveries
   readonly #assembler: ContentAssembler<MethodOf<ReceivedContentName>>
+  readonly #deliveryReader = new DeliveryReader()
   /** Calls of confirm.select that were accepted and not taken back. */
   #confirmSelects = 0
   /** Whether one of them was sent. */
@@ -102,6 +104,16 @@ export class ChannelProtocol implements ChannelLife {
   }
 
   // B. inputs
+
+  /** A content that has come whole. False, and nothing has happened, when it is not a delivery such as is expected. */
+  receiveWhole(chunk: Buffer, place: WholeContent): boolean {
+    const isTaken =
+      this.state === 'open' &&
+      this.#assembler.isIdle &&
+      place.bodyEnd - place.bodyStart <= this.#link.limits.maxMessageSize &&
+      this.#deliveryReader.read(chunk, place)
+    return isTaken && this.#deliveries.deliverWhole(this, this.#deliveryReader, chunk, place)
+  }
 
   receiveMethod(method: Method): void {
     this.#assembler.expectIdle()

@@ -17,8 +17,7 @@ import {
   isExclusive,
   nameOf,
   onTheWire,
-  type PublishCommand,
-  type SettlementMethod,
+  PublishCommand,
 } from './channel-commands.js'
 import { blockedClause, type ChannelLink } from './channel-link.js'
 import type { ChannelPublisher } from './channel-publisher.js'
@@ -32,10 +31,13 @@ import {
   encodeAhead,
   encodeMethodFrame,
   encodePublish,
+  encodeSettlement,
   type Publishing,
+  type SettlementMethod,
 } from './frame-writers.js'
 import type { CallName, Method, MethodOf } from './method-types.js'
-import { ENDLESS, type PublishTerms } from './publish-terms.js'
+import type { PublishFailures } from './publish-failures.js'
+import { ENDLESS, PublishTerms } from './publish-terms.js'
 
 /** The channel a lane belongs to. */
 export interface LaneOwner {
@@ -66,6 +68,8 @@ export class CommandLane {
   #publishesWaiting = 0
   /** Those of them that nobody asks after. */
   #plainWaiting = 0
+  /** Terms of the publishes that were issued in this turn of the event loop. */
+  #shared = ENDLESS
 
   constructor(channel: LaneOwner, link: ChannelLink, publisher: ChannelPublisher) {
     this.#channel = channel
@@ -123,8 +127,7 @@ export class CommandLane {
       return 'sent'
     }
     const frames = encodeAhead(encodePublish, this.#channel.number, outbound.frameMax, publishing)
-    const octets = frames.length + length + COMMAND_OVERHEAD
-    this.#enqueue({ kind: 'publish', token, confirming, publishing, frames, ...terms, octets })
+    this.#enqueue(new PublishCommand(token, confirming, publishing, frames, terms))
     return 'queued'
   }
 
@@ -137,7 +140,7 @@ export class CommandLane {
   /** Sends a settlement, in its place among transaction methods and other settlements: one with `multiple` covers those. */
   settle(method: SettlementMethod): 'sent' | 'queued' {
     if (this.#exclusivesWaiting === 0 && this.#settlementsWaiting === 0 && !this.#slot.isExclusive) {
-      this.#append(encodeMethodFrame, method)
+      this.#append(encodeSettlement, method)
       return 'sent'
     }
     const deadline = Number.POSITIVE_INFINITY
@@ -266,8 +269,17 @@ export class CommandLane {
 
   #terms(confirming: boolean, now: number, timeoutMs: number | undefined): PublishTerms {
     if (!confirming && timeoutMs === undefined) return ENDLESS
-    const granted = timeoutMs ?? this.#link.limits.confirmTimeoutMs
-    return { deadline: now + granted, timeoutMs: granted, failures: this.#publisher.failures }
+    const { failures } = this.#publisher
+    if (timeoutMs !== undefined) return this.#newTerms(timeoutMs, failures, now)
+    if (this.#shared.hasBegun || this.#shared.failures !== failures)
+      this.#shared = this.#newTerms(this.#link.limits.confirmTimeoutMs, failures, now)
+    return this.#shared
+  }
+
+  #newTerms(timeoutMs: number, failures: PublishFailures, now: number): PublishTerms {
+    const terms = new PublishTerms(timeoutMs, failures, now)
+    this.#link.noteIssued(terms)
+    return terms
   }
 
   #encode(method: MethodOf<CallName>): CallStep {
@@ -332,7 +344,7 @@ export class CommandLane {
       case 'call':
         return this.#sendStep(this.#slot.begin(command))
       case 'settlement':
-        if (this.#channel.onSettlement()) this.#append(encodeMethodFrame, command.method)
+        if (this.#channel.onSettlement()) this.#append(encodeSettlement, command.method)
         return
       case 'confirmWait':
         return this.#publisher.reachWait(command.token)
@@ -340,8 +352,8 @@ export class CommandLane {
   }
 
   #goPublish(command: PublishCommand): void {
-    const { frames, publishing, token, confirming } = command
-    this.#publisher.sendEncoded(frames, publishing, confirming ? token : undefined, command)
+    const { frames, publishing, token, confirming, terms } = command
+    this.#publisher.sendEncoded(frames, publishing, confirming ? token : undefined, terms)
     if (confirming) return
     if (token !== undefined) this.#link.emit({ type: 'replied', token, reply: undefined })
     else if (this.#plainWaiting === 0) this.#link.emit({ type: 'drained', channel: this.#channel.owner })
@@ -356,7 +368,8 @@ export class CommandLane {
   #failOverdue(command: Command): void {
     this.#discount(command)
     if (command.kind === 'call') this.#dropQueued(command, callTimedOut(command, 'not sent', this.#link))
-    else if (command.kind === 'publish') this.#failUnsent(command, `not sent within ${command.timeoutMs} ms`)
+    else if (command.kind === 'publish')
+      this.#failUnsent(command, `not sent within ${command.terms.timeoutMs} ms`)
     else if (command.kind === 'confirmWait')
       this.#publisher.withdraw(new Map([[command.token, waitTimedOut(this.#link)]]))
   }

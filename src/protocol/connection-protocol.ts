@@ -180,6 +180,11 @@ export class ConnectionProtocol {
     this.#advance()
   }
 
+  /** The turn of the event loop is over in which publishes were issued: their time begins. */
+  handleTurnEnd(now: number): void {
+    this.#channels.handleTurnEnd(now)
+  }
+
   handleTimeout(now: number): void {
     this.#now = now
     this.#life.expire(now)

@@ -10,6 +10,8 @@ export interface RegisteredConsumer {
 
 export class ConsumerRegistry {
   readonly #consumers = new Map<string, RegisteredConsumer>()
+  /** The one that was asked for last: deliveries to a consumer come one behind the other. */
+  #latest: RegisteredConsumer | undefined
   #generated = 0
 
   /** A tag that is free on this channel; tags need be unique per channel only (RabbitMQ: a reuse is a hard 530). */
@@ -26,16 +28,19 @@ export class ConsumerRegistry {
 
   add(consumer: RegisteredConsumer): void {
     this.#consumers.set(consumer.consumerTag, consumer)
+    this.#latest = undefined
   }
 
   get(consumerTag: string): RegisteredConsumer | undefined {
-    return this.#consumers.get(consumerTag)
+    if (this.#latest?.consumerTag !== consumerTag) this.#latest = this.#consumers.get(consumerTag)
+    return this.#latest
   }
 
   /** Nobody has the consumer any more, and deliveries may come for it: it runs or will, or is being cancelled. Returns who had it. */
   disown(consumerTag: string): RegisteredConsumer | undefined {
     const registered = this.#consumers.get(consumerTag)
     if (registered !== undefined) this.#consumers.set(consumerTag, { ...registered, consumer: undefined })
+    this.#latest = undefined
     return registered
   }
 
@@ -43,6 +48,7 @@ export class ConsumerRegistry {
   remove(consumerTag: string): RegisteredConsumer | undefined {
     const consumer = this.#consumers.get(consumerTag)
     this.#consumers.delete(consumerTag)
+    this.#latest = undefined
     return consumer
   }
 
@@ -50,6 +56,7 @@ export class ConsumerRegistry {
   drain(): RegisteredConsumer[] {
     const consumers = [...this.#consumers.values()]
     this.#consumers.clear()
+    this.#latest = undefined
     return consumers
   }
 }

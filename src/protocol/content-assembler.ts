@@ -6,10 +6,10 @@
 //
 // A body that is larger than allowed is told at its header, and skipped: the peer may take for ever to send it.
 //
-// Body octets are borrowed and go straight into the message's own buffer. That buffer is not sized by what the peer
+// Body octets are borrowed. A body that comes whole is kept as it is; pieces go straight into the message's own buffer. That buffer is not sized by what the peer
 // announces but by what it has sent: it grows fourfold, so that a lie about the size costs little.
 
-import { type ByteReader, FrameError, NO_OCTETS } from '../frames/index.js'
+import { type ByteReader, FrameError, keepOctets, NO_OCTETS } from '../frames/index.js'
 import { CONTENT_CLASS_ID, Content } from './content.js'
 import { NO_PROPERTIES, skipProperties } from './properties.js'
 import { ReplyCode } from './reply-codes.js'
@@ -42,6 +42,11 @@ export class ContentAssembler<M> {
     this.#maxMessageSize = maxMessageSize
   }
 
+  /** No content is unfinished. */
+  get isIdle(): boolean {
+    return this.#phase === 'idle'
+  }
+
   /** A method with content has come. Another method in the middle of a content is 505, as on RabbitMQ. */
   begin(method: M): void {
     this.expectIdle()
@@ -71,9 +76,7 @@ export class ContentAssembler<M> {
     this.#received = 0
     this.#phase = 'body'
     if (bodySize === 0) return this.#finish(NO_OCTETS)
-    if (this.#isOversized) return { method: this.#method as M, content: undefined }
-    this.#body = Buffer.allocUnsafe(Math.min(bodySize, TRUSTED_BODY_SIZE))
-    return undefined
+    return this.#isOversized ? { method: this.#method as M, content: undefined } : undefined
   }
 
   /** A piece of a body frame; `frameComplete` on the last piece of each frame. */
@@ -81,6 +84,8 @@ export class ContentAssembler<M> {
     if (this.#phase !== 'body')
       throw new Violation(ReplyCode.UnexpectedFrame, 'unexpected content body frame')
     const received = this.#received + (end - start)
+    if (frameComplete && end - start === this.#bodySize && !this.#isOversized)
+      return this.#finish(keepOctets(octets, start, end))
     if (received > this.#bodySize) {
       throw new Violation(
         ReplyCode.FrameError,
@@ -111,9 +116,8 @@ export class ContentAssembler<M> {
 
   #reserve(size: number): void {
     if (size <= this.#body.length) return
-    const larger = Buffer.allocUnsafeSlow(
-      Math.min(this.#bodySize, Math.max(size, this.#body.length * GROWTH_FACTOR)),
-    )
+    const trusted = Math.max(size, TRUSTED_BODY_SIZE, this.#body.length * GROWTH_FACTOR)
+    const larger = Buffer.allocUnsafeSlow(Math.min(this.#bodySize, trusted))
     this.#body.copy(larger, 0, 0, this.#received)
     this.#body = larger
   }

@@ -1,11 +1,13 @@
 // Which deliveries of one channel life still wait to be settled (spec 1.8.3.12-14). RabbitMQ closes the channel (406)
 // on a tag it does not know, so an acknowledgement that is stale, double or not wanted must never be sent.
 //
-// Tags count up from 1 over all consumers and gets of a channel, so a Set keeps them in ascending order.
+// Tags count up from 1 over all consumers and gets of a channel.
 //
 // In a transaction (spec 1.9) settling is provisional: the broker keeps what was settled aside, and a rollback puts it back
 // among what is unsettled, without delivering it again. A settlement that has to wait for a transaction method before it is
 // `reserved`: the application has had its say, the broker has not heard of it.
+
+import { TagSet } from './tag-set.js'
 
 /**
  * What a delivery is to its channel: waiting to be settled; settled already; not to be settled (`noAck`); or delivered
@@ -22,7 +24,7 @@ interface Reservation {
 }
 
 export class DeliveryLedger {
-  #unsettled = new Set<number>()
+  readonly #unsettled = new TagSet()
   /** Oldest first. */
   #reserved: Reservation[] = []
   /** Settled in the transaction that is under way; undefined on a channel without transactions. */
@@ -88,13 +90,13 @@ export class DeliveryLedger {
    * Returns what is to be given back again.
    */
   rollback(): number[] {
-    const unsettled = [...this.#unsettled]
+    const restored: number[] = []
     for (const tag of this.#provisional ?? []) {
       const covering = this.#reserved.find(reservation => covers(reservation, tag))
-      const where = covering?.tags ?? unsettled
+      const where = covering?.tags ?? restored
       where.push(tag)
     }
-    this.#unsettled = new Set(unsettled.sort((a, b) => a - b))
+    this.#unsettled.restore(restored)
     this.#provisional = []
     return [...this.#givenBack].filter(tag => this.#unsettled.has(tag))
   }
@@ -122,15 +124,9 @@ export class DeliveryLedger {
 
   /** Removes a delivery that waits, and with `multiple` all before it. */
   #take(deliveryTag: number, multiple: boolean): number[] {
-    const taken = multiple ? [] : [deliveryTag]
-    if (multiple) {
-      for (const tag of this.#unsettled) {
-        if (tag > deliveryTag) break
-        taken.push(tag)
-      }
-    }
-    for (const tag of taken) this.#unsettled.delete(tag)
-    return taken
+    if (multiple) return this.#unsettled.takeUpTo(deliveryTag)
+    this.#unsettled.delete(deliveryTag)
+    return [deliveryTag]
   }
 }
 

@@ -1,7 +1,7 @@
 // Whether a value can be sent at all, asked when it is given. What goes out in the handshake is encoded long after that, and
 // then there is nobody left to whom a wrong argument could be told as one.
 
-import { type FieldTable, Slab, writeTable } from '../frames/index.js'
+import { ByteWriter, type FieldTable, writeTable } from '../frames/index.js'
 
 /** Throws an ArgumentError that names the place inside the table. */
 export function checkTable(table: FieldTable, path: string): void {
@@ -13,8 +13,8 @@ export function checkShortstr(text: string, path: string): void {
   scratch().shortstr(text, path)
 }
 
-function scratch(): Slab {
-  const writer = new Slab()
+function scratch(): ByteWriter {
+  const writer = new ByteWriter()
   writer.begin()
   return writer
 }

@@ -1,7 +1,7 @@
 // Frames to whom they are for: channel 0 is the connection's own, the others are its channels'. What the server may not send
 // there ends the connection; what comes while the connection closes is dropped.
 
-import type { ByteReader } from '../frames/index.js'
+import type { ByteReader, WholeContent } from '../frames/index.js'
 import type { ChannelDirectory } from './channel-directory.js'
 import type { ConnectionLife } from './connection-life.js'
 import type { FrameSink } from './inbound.js'
@@ -35,6 +35,10 @@ export class FrameRouter implements FrameSink {
 
   receiveForeignGreeting(octets: Buffer): void {
     this.#parts.receiveForeignGreeting(octets)
+  }
+
+  receiveWhole(chunk: Buffer, content: WholeContent): boolean {
+    return this.#channels?.peek(content.channelNumber)?.receiveWhole(chunk, content) === true
   }
 
   receiveMethod(channelNumber: number, method: Method): void {

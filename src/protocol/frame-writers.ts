@@ -4,16 +4,19 @@
 import {
   ByteWriter,
   beginFrame,
+  CONTENT_HEADER_SIZE,
   endFrame,
+  FRAME_END,
   FRAME_HEADER_SIZE,
   FRAME_OVERHEAD,
   FrameType,
   PROTOCOL_HEADER,
+  writeFrameHeader,
 } from '../frames/index.js'
 import { CONTENT_CLASS_ID } from './content.js'
 import { writeMethod } from './method-codec.js'
-import type { Method } from './method-types.js'
-import { METHODS } from './methods.js'
+import type { Method, MethodOf } from './method-types.js'
+import { type MethodName, methodRow } from './methods.js'
 import { type PublishProperties, writeProperties } from './properties.js'
 
 /** Writes a command for a channel, in frames of at most `frameMax` octets. Returns how many frames. */
@@ -27,6 +30,8 @@ export interface Publishing {
   readonly properties: PublishProperties
   readonly body: Buffer
 }
+
+export type SettlementMethod = MethodOf<'basic.ack' | 'basic.nack' | 'basic.reject'>
 
 /** The octets a client begins with (spec 4.2.2); not a frame. */
 export const encodeProtocolHeader: Encode<undefined> = writer => {
@@ -55,9 +60,35 @@ export const encodePublish: Encode<Publishing> = (writer, channelNumber, frameMa
 }
 
 // By hand what writeMethod does by table, for the one method that is sent in millions; a property pins it to the table.
-const { classId, methodId } = METHODS['basic.publish']
-const PUBLISH_ID = (classId << 16) | methodId
+const PUBLISH_ID = idOf('basic.publish')
 const MANDATORY = 0x01
+
+/** Ack, nack or reject: by hand, as one comes with each delivery. */
+export const encodeSettlement: Encode<SettlementMethod> = (writer, channelNumber, _frameMax, method) => {
+  const { name, args } = method
+  writeFrameHeader(writer, FrameType.Method, channelNumber, SETTLEMENT_SIZE)
+  writer.long(SETTLEMENT_IDS[name])
+  writer.longlong(args.deliveryTag)
+  const requeue = 'requeue' in args && args.requeue
+  if (name === 'basic.reject') writer.octet(requeue ? 1 : 0)
+  else writer.octet((args.multiple ? 1 : 0) | (requeue ? 2 : 0))
+  writer.octet(FRAME_END)
+  return 1
+}
+
+/** Octets of the payload: ids, delivery tag, bits. */
+const SETTLEMENT_SIZE = 4 + 8 + 1
+const SETTLEMENT_IDS: Readonly<Record<SettlementMethod['name'], number>> = Object.freeze({
+  'basic.ack': idOf('basic.ack'),
+  'basic.nack': idOf('basic.nack'),
+  'basic.reject': idOf('basic.reject'),
+})
+
+/** Class and method id in one, as they stand in front of the arguments. */
+function idOf(name: MethodName): number {
+  const { classId, methodId } = methodRow(name)
+  return (classId << 16) | methodId
+}
 
 /** A content header frame: class, weight 0, body size, properties. */
 export const encodeContentHeader: Encode<{
@@ -94,11 +125,8 @@ export function encodeAhead<T>(encode: Encode<T>, channelNumber: number, frameMa
   return writer.written()
 }
 
-/** Octets of a content header's payload before the properties: class, weight, body size. */
-const FIXED_HEADER_SIZE = 12
-
 /** Property flags and list as they stand in an encoded basic.publish: encoding them again could give others. */
 export function propertyOctetsIn(publish: Buffer): Buffer {
   const methodFrame = publish.readUInt32BE(FRAME_HEADER_SIZE - 4) + FRAME_OVERHEAD
-  return publish.subarray(methodFrame + FRAME_HEADER_SIZE + FIXED_HEADER_SIZE, publish.length - 1)
+  return publish.subarray(methodFrame + FRAME_HEADER_SIZE + CONTENT_HEADER_SIZE, publish.length - 1)
 }

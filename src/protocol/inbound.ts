@@ -1,7 +1,14 @@
 // Octets -> methods and content frames, for the connection to route. Looks at the first octet to see whether the peer
 // speaks AMQP 0-9-1 at all; knows no state and no channel.
 
-import { ByteReader, FrameDecoder, FrameType, NO_OCTETS, type ByteReader as Reader } from '../frames/index.js'
+import {
+  ByteReader,
+  FrameDecoder,
+  FrameType,
+  NO_OCTETS,
+  type ByteReader as Reader,
+  WholeContent,
+} from '../frames/index.js'
 import { GREETING_SIZE, isFrame } from './greeting.js'
 import { readMethod } from './method-codec.js'
 import type { Method } from './method-types.js'
@@ -12,10 +19,15 @@ export interface FrameSink {
   readonly reads: boolean
   /** The first octets are not those of an AMQP 0-9-1 server. */
   receiveForeignGreeting(octets: Buffer): void
+  /** A content that has come whole. False when it is not taken: its frames follow one by one. */
+  receiveWhole(chunk: Buffer, content: WholeContent): boolean
   receiveMethod(channelNumber: number, method: Method): void
   receiveHeader(channelNumber: number, payload: Reader): void
   receiveBody(channelNumber: number, octets: Buffer, start: number, end: number, frameComplete: boolean): void
 }
+
+/** For all connections: what is found is looked at before anything else is. */
+const WHOLE = new WholeContent()
 
 export class Inbound {
   readonly #decoder = new FrameDecoder()
@@ -75,7 +87,13 @@ export class Inbound {
     const decoder = this.#decoder
     const sink = this.#sink
     decoder.push(chunk)
-    for (let type = decoder.next(); type !== 0; type = decoder.next()) {
+    for (;;) {
+      if (decoder.findWhole(WHOLE) && sink.receiveWhole(chunk, WHOLE)) {
+        decoder.takeWhole(WHOLE)
+        continue
+      }
+      const type = decoder.next()
+      if (type === 0) return
       const { channelNumber, buffer, start, end } = decoder
       if (type === FrameType.Body) {
         sink.receiveBody(channelNumber, buffer, start, end, decoder.frameComplete)

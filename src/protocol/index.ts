@@ -48,7 +48,12 @@ export type { ChannelLife, IncomingDelivery, ProtocolEvent, Settlement } from '.
 export type { Publishing } from './frame-writers.js'
 export { failsEverywhere, type HandshakeOptions } from './handshake.js'
 export type { CallName, Method, MethodArgs, MethodOf } from './method-types.js'
-export { isPropertyName, type MessageProperties, type PublishProperties } from './properties.js'
+export {
+  DEFAULT_PROPERTIES,
+  isPropertyName,
+  type MessageProperties,
+  type PublishProperties,
+} from './properties.js'
 export type { ReturnedMessage } from './returned-message.js'
 export { type AuthMechanism, plain } from './sasl.js'
 export type { TrafficCounts } from './traffic-counts.js'

@@ -16,14 +16,16 @@ import {
   FRAME_OVERHEAD,
   FrameType,
   HEARTBEAT_FRAME,
+  SLAB_POOL,
   Slab,
   writeBodyFrames,
   writeFrameHeader,
 } from '../frames/index.js'
 import type { Encode } from './frame-writers.js'
+import type { PublishTemplate } from './publish-template.js'
 
 /** Bodies up to this are copied into the slab; above, a writev entry costs less than the copy (measured: 8 KiB). */
-const COPY_LIMIT = 8 * 1024
+export const COPY_LIMIT: number = 8 * 1024
 /** Bodies from here on are drained a frame at a time. */
 const JOB_LIMIT = 64 * 1024
 /** Octets in one batch: enough to keep a socket busy, few enough that what comes after need not wait long. */
@@ -39,6 +41,8 @@ interface Chunk {
   readonly size: number
   /** False inside a frame that passes its payload by reference: the next chunk belongs to it too. */
   readonly endsFrame: boolean
+  /** Memory of ours that is free when the socket has this chunk. */
+  readonly spent: Buffer | undefined
 }
 
 interface BodyJob {
@@ -68,6 +72,8 @@ export class Outbound {
   #handedOver = 0
   #taken = 0
   #written = 0
+  /** Memory of ours that is free when the socket has all that was taken. */
+  #lent: Buffer[] = []
 
   constructor(frameMax: number) {
     this.frameMax = frameMax
@@ -157,12 +163,22 @@ export class Outbound {
     return position
   }
 
+  /** Appends a content whose frames are known but for the body, which is small. The channel must not be busy. */
+  appendStamped(template: PublishTemplate, body: Buffer): number {
+    const position = this.#accepted
+    this.#slab.begin()
+    this.#frames += template.stamp(this.#slab, body)
+    this.#accepted += this.#slab.length
+    this.#slab.commit()
+    return position
+  }
+
   /** A heartbeat leads whatever goes next; one says as much as several. */
   leadWithHeartbeat(): void {
     this.#heartbeatLeads = true
   }
 
-  /** Forgets everything that was not taken: the connection is ending. */
+  /** Forgets everything that was not taken: the connection is ending. Memory that may be with the socket is not used again. */
   clear(): void {
     this.#slab.take()
     this.#ready = []
@@ -172,7 +188,7 @@ export class Outbound {
     this.#heartbeatLeads = false
   }
 
-  /** The next batch of whole frames, or undefined when nothing waits. */
+  /** The next batch of whole frames, or undefined when nothing waits. It is lent until {@link noteWritten}. */
   take(): Buffer[] | undefined {
     const batch: Buffer[] = []
     if (this.#heartbeatLeads) {
@@ -194,6 +210,8 @@ export class Outbound {
   /** The socket has all that was taken. */
   noteWritten(): void {
     this.#written = this.#taken
+    for (const memory of this.#lent) SLAB_POOL.give(memory)
+    this.#lent = []
   }
 
   /** Writes one command whole or not at all; returns its length. */
@@ -227,7 +245,7 @@ export class Outbound {
       this.#slab.begin()
       writeFrameHeader(this.#slab, FrameType.Body, channelNumber, piece.length)
       this.#slab.commit()
-      this.#seal(false)
+      this.#sealInFrame()
       this.#push(piece, false)
       this.#push(FRAME_END_OCTET, true)
       this.#accepted += piece.length + FRAME_OVERHEAD
@@ -242,16 +260,21 @@ export class Outbound {
     this.#jobOctets += body.length
   }
 
-  /** Moves what is in the slab to the chunks; the last of them ends a frame or not. */
-  #seal(endsFrame = true): void {
-    const sealed = this.#slab.take()
-    sealed.forEach((octets, index) => {
-      this.#push(octets, endsFrame || index < sealed.length - 1)
+  /** Moves what is in the slab to the chunks. */
+  #seal(): void {
+    for (const { octets, spent } of this.#slab.take()) this.#push(octets, true, spent)
+  }
+
+  /** The same in front of a payload that is passed by reference; what comes behind it goes into the same memory. */
+  #sealInFrame(): void {
+    const sealed = this.#slab.take(true)
+    sealed.forEach(({ octets, spent }, index) => {
+      this.#push(octets, index < sealed.length - 1, spent)
     })
   }
 
-  #push(octets: Buffer, endsFrame: boolean): void {
-    this.#ready.push({ octets, size: octets.length, endsFrame })
+  #push(octets: Buffer, endsFrame: boolean, spent?: Buffer): void {
+    this.#ready.push({ octets, size: octets.length, endsFrame, spent })
     this.#readyOctets += octets.length
   }
 
@@ -259,12 +282,13 @@ export class Outbound {
     let taken = 0
     let count = 0
     let atFrameEnd = true
-    for (const chunk of this.#ready) {
-      if (taken >= limit && atFrameEnd) break
-      expectIntact(chunk.octets, chunk.size)
-      batch.push(chunk.octets)
-      taken += chunk.size
-      atFrameEnd = chunk.endsFrame
+    for (const { octets, size, endsFrame, spent } of this.#ready) {
+      if (taken >= limit && atFrameEnd && size > 0) break
+      expectIntact(octets, size)
+      if (size > 0) batch.push(octets)
+      if (spent !== undefined) this.#lent.push(spent)
+      taken += size
+      atFrameEnd = endsFrame
       count++
     }
     this.#ready.splice(0, count)
@@ -296,8 +320,8 @@ export class Outbound {
 
   #releaseTail(job: BodyJob): void {
     this.#seal()
-    for (const octets of job.tail.take()) {
-      this.#push(octets, true)
+    for (const { octets, spent } of job.tail.take()) {
+      this.#push(octets, true, spent)
       this.#accepted += octets.length
       this.#jobOctets -= octets.length
     }

@@ -142,6 +142,9 @@ export function splitProperties(octets: Buffer): [name: PropertyName, octets: Bu
   return properties
 }
 
+/** What a message has that is published without any: it is persistent (delivery mode 2). */
+export const DEFAULT_PROPERTIES: PublishProperties = Object.freeze({ deliveryMode: 2 })
+
 /** Property octets of a message without properties. */
 export const NO_PROPERTIES: Buffer = Buffer.from([0, 0])
 

@@ -16,8 +16,6 @@ export interface UnconfirmedPublish {
   readonly position: number
   /** When to stop waiting. */
   readonly deadline: number
-  /** How long that was, for the error. */
-  readonly timeoutMs: number
   /** Its promise is settled already; a late confirmation is ignored. */
   abandoned: boolean
 }

@@ -556,7 +556,7 @@ describe('Consumer, with a handler', () => {
     })
     const octets = ['bad', 'good', 'good'].map(body => deliveryTo(consumer, body))
     session.peer.sendOctets(Buffer.concat([...octets, deliveryTo(consumer, 'bad again', true)]))
-    await settlementsAre('reject 1 requeue', 'reject 4', 'ack 2', 'ack 3')
+    await settlementsAre('reject 1 requeue', 'ack 2', 'ack 3', 'reject 4')
     expect(failures).to.deep.equal(['Error: broken at bad', 'Error: broken at bad again'])
   })
 

@@ -235,6 +235,27 @@ describe('Driver, on a stream that does what no socket does', () => {
     expect((await failed).message).to.include('broke the protocol')
   })
 
+  it('gives octets that the stream may keep: what is written later does not change them', async () => {
+    const { connection, clock, stream } = await VirtualPeer.open()
+    const channel = await connection.openChannel()
+    await clock.settle()
+    const kept: Buffer[] = []
+    const write = stream.write.bind(stream)
+    Object.assign(stream, {
+      write(...given: Parameters<typeof write>) {
+        kept.push(given[0] as Buffer)
+        return write(...given)
+      },
+    })
+    stream.writes.length = 0
+    for (let turn = 0; turn < 5; turn++) {
+      void channel.publish('', 'q', Buffer.alloc(100, turn))
+      await clock.settle()
+    }
+    expect(Buffer.concat(kept).equals(Buffer.concat(stream.writes))).to.equal(true)
+    await within(1_000, 'close()', connection.close())
+  })
+
   it('hears a peer that answers before the first write returns', async () => {
     const { stream, peer, connecting } = unopened()
     const write = stream.write.bind(stream)

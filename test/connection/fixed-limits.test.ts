@@ -40,8 +40,16 @@ const TESTED: Readonly<Record<string, string>> = {
 
 /** Constants that decide how work is done, and not whether. */
 const WAYS_TO_WORK: readonly string[] = [
-  ...['SIZE_OFFSET', 'FRAME_HEADER_SIZE', 'FRAME_OVERHEAD', 'FIXED_HEADER_SIZE', 'SLOTS', 'LONGEST'],
-  ...['LARGEST_SLAB', 'CHARACTER_LOOP_MAX', 'COPY_LIMIT', 'JOB_LIMIT', 'BATCH_LIMIT', 'JOB_FRAME_LIMIT'],
+  ...['SIZE_OFFSET', 'FRAME_HEADER_SIZE', 'FRAME_OVERHEAD', 'CONTENT_HEADER_SIZE', 'SLOTS', 'LONGEST'],
+  ...[
+    'BODY_SIZE_LOW',
+    'SETTLEMENT_SIZE',
+    'CHARACTER_LOOP_MAX',
+    'COPY_LIMIT',
+    'JOB_LIMIT',
+    'BATCH_LIMIT',
+    'JOB_FRAME_LIMIT',
+  ],
   ...['HOLES', 'SAMPLE', 'INLINE_FLUSH', 'COMMAND_OVERHEAD', 'DELIVERY_OVERHEAD'],
   ...['UNLIMITED_CHANNEL_MAX', 'UNLIMITED_FRAME_MAX'],
 ]

@@ -1,5 +1,5 @@
-// What a delivery pins that is kept: its octets, not the 64 KiB that the socket read them in. Small bodies and properties lie in
-// Buffer's shared pool, of which several share one piece; who keeps a few of very many keeps their pieces, and no more.
+// What a delivery pins that is kept: its octets and a bounded multiple of them, not the 64 KiB that the socket read them in. Small
+// bodies and properties lie beside others in one piece of memory; who keeps a few of very many keeps their pieces, and no more.
 
 import { expect } from 'chai'
 import type { Delivery } from '../../src/index.js'
@@ -8,9 +8,6 @@ import { ScriptedSession } from '../support/peer/scripted-session.js'
 import { until, within } from '../support/rabbitmq/deadline.js'
 
 const COUNT = 5_000
-/** Of each a header of its own, so that no two share their properties. */
-const HEADERS_OCTETS = 30
-
 /** Octets outside of the heap, and all together, that each kept delivery costs when one of `every` is kept. */
 async function costOf(bodySize: number, every: number): Promise<{ external: number; held: number }> {
   const session = await ScriptedSession.open({ heartbeat: 0 })
@@ -28,6 +25,7 @@ async function costOf(bodySize: number, every: number): Promise<{ external: numb
       for (let sent = 0; sent < count; sent += 100) {
         const octets = Array.from({ length: 100 }, (_, n) => {
           const args = { consumerTag, deliveryTag: 1, redelivered: false, exchange: '', routingKey: 'q' }
+          // Of each a header of its own, so that no two share their properties.
           const headers = { n: sent + n, padding: 'abc' }
           return codec.content(1, { name: 'basic.deliver', args }, Buffer.alloc(bodySize, 1), { headers })
         })
@@ -56,17 +54,29 @@ async function costOf(bodySize: number, every: number): Promise<{ external: numb
 describe('a delivery that is kept', function () {
   this.timeout(30_000)
 
-  for (const bodySize of [16, 1_024, 4_000, 10_000]) {
+  for (const bodySize of [100, 1_000, 1_024, 4_000, 8_000, 10_000]) {
     it(`with a body of ${bodySize} octets pins about as much, when all are kept`, async () => {
       const { external, held } = await costOf(bodySize, 1)
-      // Measured: 16 -> 57, 1024 -> 1178, 4000 -> 4101, 4096 -> 4136 octets. The rest of a piece that is too small is lost.
-      expect(external, 'outside of the heap').to.be.within(bodySize, 1.25 * bodySize + 2 * HEADERS_OCTETS)
+      // Headers this short lie inside the heap. The rest of a piece that is too small for the next body is lost.
+      expect(external, 'outside of the heap').to.be.within(bodySize, 1.25 * bodySize)
       expect(held - external, 'its objects').to.be.below(1_024)
     })
   }
 
-  it('pins no more than two pieces of the pool, however many around it are dropped', async () => {
-    const { external } = await costOf(16, 100)
-    expect(external).to.be.below(2 * Buffer.poolSize + 64)
-  })
+  for (const bodySize of [16, 64]) {
+    it(`with a body of ${bodySize} octets pins nothing outside of the heap`, async () => {
+      const { external, held } = await costOf(bodySize, 1)
+      expect(external).to.be.below(2)
+      expect(held).to.be.below(1_024 + bodySize)
+    })
+  }
+
+  for (const bodySize of [65, 256, 1_023, 1_024, 8_192]) {
+    it(`with a body of ${bodySize} octets pins at most 252 times as much when all others are dropped`, async () => {
+      const { external } = await costOf(bodySize, 250)
+      expect(external).to.be.below(253 * bodySize)
+      // The piece that is being filled is there anyway.
+      expect(external).to.be.below((bodySize < 1_024 ? 17 : 68) * 1_024)
+    })
+  }
 })

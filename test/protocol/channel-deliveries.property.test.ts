@@ -4,8 +4,8 @@
 
 import { expect } from 'chai'
 import fc from 'fast-check'
-import type { SettlementMethod } from '../../src/protocol/channel-commands.js'
 import type { ProtocolEvent, Settlement } from '../../src/protocol/events.js'
+import type { SettlementMethod } from '../../src/protocol/frame-writers.js'
 import type { CallName, Method, MethodOf } from '../../src/protocol/method-types.js'
 import { METHODS, methodRow } from '../../src/protocol/methods.js'
 import { ProtocolPair } from '../support/peer/protocol-pair.js'

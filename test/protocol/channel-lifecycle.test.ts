@@ -66,6 +66,7 @@ class Stage implements LifecycleOwner, ChannelLink {
   }
 
   noteQueued(): void {}
+  noteIssued(): void {}
   watchDeparture(): void {}
   emit(_event: ProtocolEvent): void {}
 

@@ -21,7 +21,8 @@ function opened(options: PairOptions = {}) {
 
 /** Hands the next batch over, whether the peer reads or not. */
 function handOver(pair: ProtocolPair): void {
-  pair.batches.push(pair.protocol.pollTransmit(pair.now) ?? [])
+  const batch = pair.protocol.pollTransmit(pair.now) ?? []
+  pair.batches.push(batch.map(octets => Buffer.from(octets)))
   pair.settle()
 }
 

@@ -179,8 +179,8 @@ function transcriptOf(events: readonly ProtocolEvent[]): string[] {
   return events.map(event => {
     switch (event.type) {
       case 'delivered': {
-        const { content, deliveryTag: tag, consumerTag } = event.delivery
-        return `${consumerTag} ${tag} ${toHex(content.body)} ${JSON.stringify(content.properties)}`
+        const { content, deliveryTag: tag, consumerTag, exchange, routingKey, redelivered } = event.delivery
+        return `${consumerTag} ${tag} ${exchange} ${routingKey} ${redelivered} ${toHex(content.body)} ${JSON.stringify(content.properties)}`
       }
       case 'returned':
         return `returned ${event.message.routingKey} ${event.message.body}`

@@ -283,9 +283,9 @@ describe('ContentAssembler', () => {
 
   it('takes a mebibyte on the word of the peer, and then four times what has come', () => {
     const [mebibyte, octet] = [Buffer.alloc(MIB), Buffer.alloc(1)]
-    expect(allocations(2 ** 49, [octet]).asked).to.deep.equal([MIB, 0])
-    expect(allocations(2 ** 49, [mebibyte, octet, mebibyte]).asked).to.deep.equal([MIB, 0, 4 * MIB, 0])
-    expect(allocations(2 ** 49, [Buffer.alloc(5 * MIB)]).asked).to.deep.equal([MIB, 5 * MIB])
+    expect(allocations(2 ** 49, [octet]).asked).to.deep.equal([0, MIB])
+    expect(allocations(2 ** 49, [mebibyte, octet, mebibyte]).asked).to.deep.equal([0, MIB, 4 * MIB, 0])
+    expect(allocations(2 ** 49, [Buffer.alloc(5 * MIB)]).asked).to.deep.equal([0, 5 * MIB])
   })
 
   it('gives a body of any size in one buffer that is no larger', () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { FrameError } from '../../src/frames/index.js'
+import { FrameError, type WholeContent } from '../../src/frames/index.js'
 import { type FrameSink, Inbound } from '../../src/protocol/inbound.js'
 import { Violation } from '../../src/protocol/violation.js'
 import { chunkSizes, cut, octets } from '../support/arbitraries.js'
@@ -16,11 +16,18 @@ const DELIVERY = hex`01 0001 00000013 003c003c 0174 0000000000000001 00 00 02643
 /** Writes down what comes. */
 class Log implements FrameSink {
   reads = true
+  takesWhole = false
   readonly lines: string[] = []
   #body: Buffer[] = []
 
   receiveForeignGreeting(greeting: Buffer): void {
     this.lines.push(`greeting ${toHex(greeting)}`)
+  }
+
+  receiveWhole(chunk: Buffer, { channelNumber, bodyStart, bodyEnd }: WholeContent): boolean {
+    if (this.takesWhole)
+      this.lines.push(`${channelNumber} whole ${chunk.toString('latin1', bodyStart, bodyEnd)}`)
+    return this.takesWhole
   }
 
   receiveMethod(channelNumber: number, method: { name: string; args: object }): void {
@@ -137,6 +144,18 @@ describe('Inbound', () => {
     expect(error).to.be.instanceOf(Violation).with.property('replyCode', 540)
   })
 
+  it('offers a content that comes whole first, and goes on behind it when it is taken', () => {
+    const log = new Log()
+    log.takesWhole = true
+    const inbound = new Inbound(log)
+    inbound.receive(Buffer.concat([OPEN_OK, DELIVERY, HEARTBEAT, DELIVERY]))
+    expect(log.lines.slice(1)).to.deep.equal(['1 whole abc', '1 whole abc'])
+    expect([inbound.frames, inbound.heartbeats, inbound.midFrame]).to.deep.equal([8, 1, false])
+    inbound.receive(DELIVERY.subarray(0, 3))
+    inbound.receive(DELIVERY.subarray(3))
+    expect(log.lines).to.have.length(6)
+  })
+
   it('stops in the middle of a chunk when nothing more is to be read', () => {
     const log = new Log()
     const inbound = new Inbound({
@@ -144,6 +163,7 @@ describe('Inbound', () => {
         return log.lines.length < 1
       },
       receiveForeignGreeting: greeting => log.receiveForeignGreeting(greeting),
+      receiveWhole: (...parameters) => log.receiveWhole(...parameters),
       receiveMethod: (channelNumber, method) => log.receiveMethod(channelNumber, method),
       receiveHeader: (channelNumber, payload) => log.receiveHeader(channelNumber, payload),
       receiveBody: (...parameters) => log.receiveBody(...parameters),

@@ -1,8 +1,63 @@
 import { expect } from 'chai'
-import { ENDLESS } from '../../src/protocol/publish-terms.js'
+import { PublishFailures } from '../../src/protocol/publish-failures.js'
+import { ENDLESS, PublishTerms } from '../../src/protocol/publish-terms.js'
+import { ProtocolPair } from '../support/peer/protocol-pair.js'
 
-describe('The terms of a publish on a plain channel', () => {
-  it('never run out', () => {
-    expect(ENDLESS).to.include({ deadline: Number.POSITIVE_INFINITY, timeoutMs: Number.POSITIVE_INFINITY })
+describe('PublishTerms', () => {
+  it('count from when they were issued, and from the end of that turn when it has come', () => {
+    const failures = new PublishFailures()
+    const terms = new PublishTerms(30, failures, 5)
+    expect([terms.deadline, terms.hasBegun, terms.failures]).to.deep.equal([35, false, failures])
+    terms.begin(50)
+    expect([terms.deadline, terms.hasBegun]).to.deep.equal([80, true])
+  })
+
+  it('never end where nobody waits', () => {
+    expect([ENDLESS.deadline, ENDLESS.timeoutMs, ENDLESS.hasBegun]).to.deep.equal([Infinity, Infinity, true])
+  })
+})
+
+describe('The time of a publish', () => {
+  /** Two publishes of one turn that took so long, one of them behind something that has to be answered first. */
+  function afterTurnOf(milliseconds: number) {
+    const pair = ProtocolPair.opened({ heartbeat: 0 })
+    const channel = pair.openChannel({ confirm: true, maxUnconfirmed: 1 })
+    const message = {
+      exchange: '',
+      routingKey: 'q',
+      mandatory: false,
+      properties: {},
+      body: Buffer.from('a'),
+    }
+    const [sent, waiting, limited] = [{}, {}, {}]
+    channel.publish(message, sent, pair.now)
+    channel.publish(message, waiting, pair.now)
+    channel.publish(message, limited, pair.now, 100)
+    pair.now += milliseconds
+    pair.settle()
+    return { pair, sent, waiting, limited }
+  }
+
+  it('begins when the turn ends in which it was issued, sent or waiting, whatever its timeout', () => {
+    const turn = 40_000
+    const { pair, sent, waiting, limited } = afterTurnOf(turn)
+    pair.advance(99)
+    for (const token of [sent, waiting, limited]) expect(pair.errorOf(token)).to.equal(undefined)
+    pair.advance(1)
+    expect(pair.errorOf(limited)?.message).to.contain('not sent within 100 ms')
+    pair.advance(29_899)
+    for (const token of [sent, waiting]) expect(pair.errorOf(token)).to.equal(undefined)
+    pair.advance(1)
+    expect(pair.errorOf(sent)?.message).to.contain('no confirm within 30000 ms')
+    expect(pair.errorOf(waiting)?.message).to.contain('not sent within 30000 ms')
+  })
+
+  it('is its own for those of the next turn', () => {
+    const { pair, sent } = afterTurnOf(0)
+    pair.advance(10_000)
+    pair.send(1, { name: 'basic.ack', args: { deliveryTag: 1, multiple: false } })
+    expect(pair.settlementOf(sent)?.type).to.equal('confirmed')
+    pair.advance(25_000)
+    expect(pair.eventsOf('failed')).to.have.length(2)
   })
 })

@@ -5,7 +5,7 @@ import { grows } from '../support/invariants/index.js'
 import { runs } from '../support/runs.js'
 
 function publish(deadline = Number.POSITIVE_INFINITY): UnconfirmedPublish {
-  return { token: {}, exchange: '', routingKey: '', position: 0, deadline, timeoutMs: 0, abandoned: false }
+  return { token: {}, exchange: '', routingKey: '', position: 0, deadline, abandoned: false }
 }
 
 /** The same by brute force: a map from tag to publish. */

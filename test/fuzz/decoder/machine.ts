@@ -128,6 +128,7 @@ export class Machine {
 
   /** Polls until nothing comes any more. */
   settle(): void {
+    this.protocol.handleTurnEnd(this.now)
     this.#pollEvents()
     while (this.reads) {
       const batch = this.protocol.pollTransmit(this.now)

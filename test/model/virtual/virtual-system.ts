@@ -276,6 +276,7 @@ export class VirtualSystem implements System {
 
   /** Passes on what has arrived and hears what is told, until nothing comes any more. */
   #react(): void {
+    this.#protocol.handleTurnEnd(this.#now)
     for (let steps = 0; this.#pass() || this.#hear(); steps++)
       if (steps > STEPS_AT_MOST) throw new Finding('livelock: events and octets without an end')
   }

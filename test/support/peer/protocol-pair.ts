@@ -210,15 +210,17 @@ export class ProtocolPair {
     this.now = until
   }
 
-  /** Polls the outputs until nothing comes any more. */
+  /** Ends the turn, and polls the outputs until nothing comes any more. */
   settle(): void {
+    this.protocol.handleTurnEnd(this.now)
     for (let event = this.protocol.pollEvent(); event !== undefined; event = this.protocol.pollEvent()) {
       this.events.push(event)
     }
     while (this.reads) {
       const batch = this.protocol.pollTransmit(this.now)
       if (batch === undefined) break
-      this.batches.push(batch)
+      // Lent until it is written; tests look at it later.
+      this.batches.push(batch.map(octets => Buffer.from(octets)))
       this.received.push(...this.peer.receive(Buffer.concat(batch)))
       this.protocol.handleWritten(this.now)
     }
