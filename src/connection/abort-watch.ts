@@ -40,18 +40,8 @@ export class AbortWatch {
     token.promise.then(forget, forget)
   }
 
-  #listen(signal: AbortSignal): Watched {
-    const tokens = new Set<object>()
-    const forget = onAbort(signal, () => {
-      this.#watched.delete(signal)
-      this.#end(tokens, abortCause(signal))
-    })
-    const watched = { tokens, forget }
-    this.#watched.set(signal, watched)
-    return watched
-  }
-
-  #end(tokens: ReadonlySet<object>, cause: Error): void {
+  /** These waits end now, for this cause. */
+  end(tokens: ReadonlySet<object>, cause: Error): void {
     if (this.#later !== undefined) {
       for (const token of tokens) this.#later.set(token, cause)
       return
@@ -63,6 +53,17 @@ export class AbortWatch {
       if (causes.size > 0) this.#withdraw(causes)
     })
     this.#withdraw(new Map([...tokens].map(token => [token, cause])))
+  }
+
+  #listen(signal: AbortSignal): Watched {
+    const tokens = new Set<object>()
+    const forget = onAbort(signal, () => {
+      this.#watched.delete(signal)
+      this.end(tokens, abortCause(signal))
+    })
+    const watched = { tokens, forget }
+    this.#watched.set(signal, watched)
+    return watched
   }
 
   #forget(signal: AbortSignal, token: object): void {

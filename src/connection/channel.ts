@@ -11,15 +11,15 @@ import {
   type FieldTable,
   type IncomingDelivery,
   type ProtocolEvent,
-  type ReturnedMessage,
 } from '../protocol/index.js'
-import { AbortWatch, expectNotAborted, type Wait } from './abort-watch.js'
+import { AbortWatch, expectNotAborted } from './abort-watch.js'
 import { Announcer } from './announcer.js'
 import { checkOptions } from './arguments.js'
 import * as basic from './basic-methods.js'
 import type { AnsweredOptions, CallOptions, NoWaitOptions, Unanswered } from './call-options.js'
 import { Calls } from './calls.js'
 import { ChannelConsumers } from './channel-consumers.js'
+import type { ChannelEvents } from './channel-events.js'
 import type { ChannelHost } from './channel-host.js'
 import type {
   Body,
@@ -37,22 +37,11 @@ import { type AckOptions, Delivery, type NackOptions, type RejectOptions } from 
 import type { ExchangeDeclareOptions, ExchangeDeleteOptions } from './exchange-methods.js'
 import * as exchanges from './exchange-methods.js'
 import { GracefulClose } from './graceful-close.js'
-import { type FailureOutcome, HandlerFailures } from './handler-failures.js'
+import { HandlerFailures } from './handler-failures.js'
 import { nothing, PendingCall } from './pending-call.js'
 import { LimitedPublish, Publisher } from './publisher.js'
 import type { QueueDeclared, QueueDeclareOptions, QueueDeleteOptions } from './queue-methods.js'
 import * as queues from './queue-methods.js'
-
-/** Events of a channel. None needs a listener. */
-export interface ChannelEvents {
-  /** A message came back that belongs to no publish that waits for its confirm: always so on a plain channel. */
-  returned: [message: ReturnedMessage]
-  /**
-   * A consumer's handler threw or rejected, and what was done about the delivery by the consumer's `onError`. While nobody listens,
-   * the first of each outcome on a channel is a process warning.
-   */
-  handlerError: [error: unknown, delivery: Delivery, outcome: FailureOutcome]
-}
 
 /** What a channel is doing. */
 export type ChannelState = 'open' | 'closing' | 'closed'
@@ -247,8 +236,8 @@ export class Channel extends Announcer<ChannelEvents> {
   }
 
   /**
-   * Resolves when all that was published before is confirmed (RabbitMQ). Rejects with a {@link PublishesFailedError} when some
-   * of it was not, since the last such wait; with an {@link ArgumentError} when the channel is not in confirm mode.
+   * Resolves when all that was published before is confirmed (RabbitMQ). Rejects with a {@link PublishesFailedError} when some of it,
+   * since the last such wait, was not; with an {@link ArgumentError} outside of confirm mode.
    */
   waitForConfirms(options: CallOptions = {}): Promise<void> {
     return this.#publisher.waitForConfirms(options)
@@ -306,9 +295,8 @@ export class Channel extends Announcer<ChannelEvents> {
   }
 
   /**
-   * Sends all deliveries of this channel that are not settled back to their queues (AMQP 0-9-1, 1.8.3.16, with requeue). They
-   * are delivered again, to this channel or another; settling one of them here sends nothing. Not where a stream is read: RabbitMQ
-   * ends the connection then (541).
+   * Sends all that is delivered and not settled back to its queues (AMQP 0-9-1, 1.8.3.16, with requeue), to be delivered again,
+   * here or elsewhere; settling it sends nothing any more. Not where a stream is read: RabbitMQ ends the connection then (541).
    */
   recover(options: CallOptions = {}): Promise<void> {
     return this.#calls.make(options, () => basic.basicRecover(options), nothing)
@@ -319,12 +307,11 @@ export class Channel extends Announcer<ChannelEvents> {
    * for: until they are done they may publish, call and settle as before, and only `consume()` is refused. Then it closes when
    * all that was issued before is sent, answered and confirmed.
    *
-   * Settles within `timeout`, of which handlers have all but a fifth, or two seconds. What was given up is said in the reason: handlers that
-   * still run, and whose deliveries go back to their queues, and publishes that are not confirmed. Safe to call any number
-   * of times.
+   * Settles within `timeout`, of which handlers have all but a fifth, or two seconds. What was given up is said in the reason:
+   * handlers that still run, and publishes that are not confirmed. Safe to call any number of times.
    *
    * A handler may call and await it, and is not waited for itself (see {@link Consumer.cancel}); but when this resolves, the
-   * channel is gone: a delivery that the handler has not settled by then goes back to its queue. Settle it before.
+   * channel is gone, and a delivery that is not settled by then goes back to its queue.
    */
   close(options: ChannelCloseOptions = {}): Promise<CloseReason> {
     return handled(async () => {
@@ -369,9 +356,14 @@ export class Channel extends Announcer<ChannelEvents> {
     return this.#consumers
   }
 
-  /** @internal The wait for that call ends when the signal fires. */
-  watch(signal: AbortSignal | undefined, call: Wait): void {
-    this.#aborts.watch(signal, call)
+  /** @internal What ends waits before their time. */
+  get aborts(): AbortWatch {
+    return this.#aborts
+  }
+
+  /** @internal */
+  get publisher(): Publisher {
+    return this.#publisher
   }
 
   #withdraw(causes: Causes): void {

@@ -166,7 +166,7 @@ export class Connection extends Announcer<ConnectionEvents> {
       )
       this.#channels.add(channel)
       driver.flush()
-      channel.watch(signal, opened)
+      channel.aborts.watch(signal, opened)
       try {
         await opened.promise
         if (confirm) await channel.confirmSelect({ signal, timeout: leftOf(timeout, driver.now() - begunAt) })

@@ -98,6 +98,7 @@ export class ConsumerEnding implements DrainedConsumer {
 
   /** A handler has ended, or the consumer has. */
   noteProgress(endedRunner?: string): void {
+    if (this.#drains.size === 0 && this.#reason === undefined && !this.#lost) return
     for (const drain of this.#drains) drain.look(this, endedRunner)
     const isIdle = this.running() === 0 && !this.#support.hasWaiting()
     if (this.#lost || (this.#reason !== undefined && isIdle)) this.#support.onDone(this)

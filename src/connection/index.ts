@@ -1,7 +1,8 @@
 // What the public door re-exports.
 
 export type { AnsweredOptions, CallOptions, NoWaitOptions, Unanswered } from './call-options.js'
-export { Channel, type ChannelEvents, type ChannelState } from './channel.js'
+export { Channel, type ChannelState } from './channel.js'
+export type { ChannelEvents } from './channel-events.js'
 export type {
   Body,
   ConsumeOptions,

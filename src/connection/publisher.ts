@@ -91,6 +91,27 @@ export class Publisher {
     }
   }
 
+  /** As {@link publish} on a confirm channel, for somebody who may give it up: what is returned is what to give up. */
+  publishRevocable(
+    exchange: string,
+    routingKey: string,
+    body: Body,
+    options: PublishOptions,
+  ): Deferred<void> {
+    const token = new Deferred<void>()
+    const octets = octetsOf(body)
+    const publishing = {
+      exchange,
+      routingKey,
+      mandatory: true,
+      properties: propertiesOf(options),
+      body: octets,
+    }
+    this.#life.publish(publishing, token, this.#host.turnTime())
+    this.#host.flush()
+    return token
+  }
+
   /** Resolves when all publishes so far are confirmed. Each has a deadline, so without one of its own it ends too. */
   waitForConfirms(options: CallOptions): Promise<void> {
     const wait = new PendingCall<void>(nothing)

@@ -18,7 +18,8 @@ import { Deferred, handled } from './deferred.js'
 import type { Delivery } from './delivery.js'
 import { refuseOptions } from './rpc-arguments.js'
 import { failureIn } from './rpc-reply.js'
-import { RpcRequest } from './rpc-request.js'
+import { type OnSettled, RpcRequest } from './rpc-request.js'
+import { startLimit } from './wait-limit.js'
 
 /** Options of {@link openRpcClient}. */
 export interface RpcClientOptions {
@@ -116,30 +117,13 @@ export class RpcClient {
     body: Body,
     options: RpcRequestOptions = {},
   ): Promise<Delivery> {
-    return handled(async () => {
-      refuseOptions(options, OWN, 'options')
-      const { timeout = this.#timeoutMs, signal, ...properties } = options
-      isTimeout(timeout, 'options.timeout')
-      if (signal !== undefined) isSignal(signal, 'options.signal')
-      expectNotAborted(signal)
-      const { clock, endpoint } = this.#channel.host
-      const correlationId = String(++this.#requests)
-      const request = new RpcRequest({ exchange, routingKey })
-      this.#keep(correlationId, request)
-      request.limit(clock, timeout, endpoint)
-      this.#aborts.watch(signal, request)
-      const publishOptions = {
-        ...properties,
-        expiration: properties.expiration ?? timeout,
-        deliveryMode: properties.deliveryMode ?? 1,
-        correlationId,
-        replyTo: REPLY_TO,
-        mandatory: true,
-        signal: request.abandoned,
-      }
-      request.follow(this.#channel.publish(exchange, routingKey, body, publishOptions))
-      return request.promise
-    })
+    const request = new RpcRequest(String(++this.#requests), { exchange, routingKey }, this.#onSettled)
+    try {
+      this.#send(request, exchange, routingKey, body, options)
+    } catch (error) {
+      request.reject(error as Error)
+    }
+    return request.promise
   }
 
   /** Closes its channel. Requests that wait are rejected at once. Safe to call any number of times. */
@@ -166,14 +150,43 @@ export class RpcClient {
     }
   }
 
-  #keep(correlationId: string, request: RpcRequest): void {
+  #send(
+    request: RpcRequest,
+    exchange: string,
+    routingKey: string,
+    body: Body,
+    options: RpcRequestOptions,
+  ): void {
+    refuseOptions(options, OWN, 'options')
+    const { timeout = this.#timeoutMs, signal, ...properties } = options
+    isTimeout(timeout, 'options.timeout')
+    if (signal !== undefined) isSignal(signal, 'options.signal')
+    expectNotAborted(signal)
+    const { clock, endpoint } = this.#channel.host
+    const { correlationId } = request
+    const publishOptions = {
+      ...properties,
+      expiration: properties.expiration ?? timeout,
+      deliveryMode: properties.deliveryMode ?? 1,
+      correlationId,
+      replyTo: REPLY_TO,
+    }
+    const { publisher } = this.#channel
+    request.follow(publisher.publishRevocable(exchange, routingKey, body, publishOptions))
     this.#pending.set(correlationId, request)
-    const forget = (): void => void this.#pending.delete(correlationId)
-    request.promise.then(forget, forget)
+    request.keep(startLimit(clock, timeout, () => request.expire(timeout, endpoint)))
+    this.#aborts.watch(signal, request)
+  }
+
+  /** A request that was not answered is not to be sent any more, if it waits for its turn. */
+  readonly #onSettled: OnSettled = (request, error) => {
+    this.#pending.delete(request.correlationId)
+    const { publish } = request
+    if (error !== undefined && publish !== undefined) this.#channel.aborts.end(new Set([publish]), error)
   }
 
   #receiveReply(reply: Delivery): void {
-    const request = this.#take(reply.properties.correlationId)
+    const request = this.#pending.get(reply.properties.correlationId ?? '')
     if (request === undefined) {
       this.#droppedReplies++
       return
@@ -181,12 +194,6 @@ export class RpcClient {
     const failure = failureIn(reply, this.#channel.host.endpoint)
     if (failure === undefined) request.resolve(reply)
     else request.reject(failure)
-  }
-
-  #take(correlationId = ''): RpcRequest | undefined {
-    const request = this.#pending.get(correlationId)
-    this.#pending.delete(correlationId)
-    return request
   }
 
   #end(reason: CloseReason, consumerTag: string): void {
@@ -202,6 +209,5 @@ export class RpcClient {
 
   #abandon(error: Error): void {
     for (const request of this.#pending.values()) request.reject(error)
-    this.#pending.clear()
   }
 }

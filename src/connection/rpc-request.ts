@@ -2,10 +2,9 @@
 // its signal, or the end of its client. Those that come later change nothing.
 
 import { type Endpoint, RequestTimeoutError } from '../protocol/index.js'
-import type { Clock } from './clock.js'
+import type { Timer } from './clock.js'
 import { Deferred } from './deferred.js'
 import type { Delivery } from './delivery.js'
-import { giveUpAfter } from './wait-limit.js'
 
 /** Where a request goes. */
 export interface RequestAddress {
@@ -13,38 +12,69 @@ export interface RequestAddress {
   readonly routingKey: string
 }
 
+/** What is told of a request that is settled; with the error, if it was not answered. */
+export type OnSettled = (request: RpcRequest, error: Error | undefined) => void
+
 export class RpcRequest extends Deferred<Delivery> {
+  readonly correlationId: string
   readonly #address: RequestAddress
-  /** Takes the publish back, as far as it has not been sent. */
-  readonly #withdrawal = new AbortController()
+  readonly #onSettled: OnSettled
+  #timer: Timer | undefined
+  #publish: Deferred<void> | undefined
   #isConfirmed = false
+  #isSettled = false
 
-  constructor(address: RequestAddress) {
+  constructor(correlationId: string, address: RequestAddress, onSettled: OnSettled) {
     super()
+    this.correlationId = correlationId
     this.#address = address
-    this.promise.catch(() => this.#withdrawal.abort())
+    this.#onSettled = onSettled
   }
 
-  /** Fires when nobody waits for the reply any more. */
-  get abandoned(): AbortSignal {
-    return this.#withdrawal.signal
+  /** The publish that carries it, as long as it is not confirmed. */
+  get publish(): Deferred<void> | undefined {
+    return this.#isConfirmed ? undefined : this.#publish
   }
 
-  /** Rejects after so many milliseconds. */
-  limit(clock: Clock, timeoutMs: number, details: Endpoint): void {
-    giveUpAfter(clock, timeoutMs, this, () => {
-      const request = { ...this.#address, confirmed: this.#isConfirmed }
-      this.reject(new RequestTimeoutError(timeoutMs, request, details))
-    })
+  /** The timer that ends it, to be stopped when something else does. */
+  keep(timer: Timer): void {
+    this.#timer = timer
+  }
+
+  override resolve(reply: Delivery): void {
+    super.resolve(reply)
+    this.#end(undefined)
+  }
+
+  override reject(error: Error): void {
+    super.reject(error)
+    this.#end(error)
+  }
+
+  /** Its time is over. */
+  expire(timeoutMs: number, details: Endpoint): void {
+    const request = { ...this.#address, confirmed: this.#isConfirmed }
+    this.reject(new RequestTimeoutError(timeoutMs, request, details))
   }
 
   /** Follows the publish that carries it. */
-  follow(published: Promise<void>): void {
-    published.then(
+  follow(publish: Deferred<void>): void {
+    this.#publish = publish
+    publish.promise.then(
       () => {
         this.#isConfirmed = true
       },
-      (error: Error) => this.reject(error),
+      (error: Error) => {
+        this.#publish = undefined
+        this.reject(error)
+      },
     )
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    this.#timer?.cancel()
+    this.#onSettled(this, error)
   }
 }

@@ -12,6 +12,8 @@ import { isText, NameCache } from './name-cache.js'
 const TWO_POW_32 = 2 ** 32
 /** For all readers: names are the same on every connection of a process. */
 const NAMES = new NameCache()
+/** Values of headers come again too, but with more that come once: they are not to drive names out. */
+const VALUES = new NameCache()
 const REPLACEMENT_CHARACTER = '\ufffd'
 
 export class ByteReader {
@@ -154,7 +156,7 @@ export class ByteReader {
   longstrTextOrOctets(): string | Buffer {
     const length = this.long()
     const at = this.#advance(length)
-    const text = this.#buffer.toString('utf8', at, at + length)
+    const text = VALUES.textOf(this.#buffer, at, at + length)
     if (!text.includes(REPLACEMENT_CHARACTER)) return text
     // The character may have been sent as such. Lengths do not tell: a cut-off sequence may be as long as it.
     this.#at = at

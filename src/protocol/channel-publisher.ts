@@ -29,7 +29,7 @@ import { LastPublish } from './publish-template.js'
 import type { PublishTerms } from './publish-terms.js'
 import { PublisherConfirms, type UnconfirmedPublish } from './publisher-confirms.js'
 import type { ReturnedMessage } from './returned-message.js'
-import { type Alike, Returns } from './returns.js'
+import { type Returnable, Returns } from './returns.js'
 
 /** A publish on a confirm channel, sent and not yet confirmed. */
 class SentPublish implements UnconfirmedPublish {
@@ -38,8 +38,8 @@ class SentPublish implements UnconfirmedPublish {
   readonly routingKey: string
   readonly position: number
   readonly terms: PublishTerms
-  /** Those it may be returned for, itself among them; a mandatory one is kept whole as long as it may come back. */
-  readonly alike: Alike<ReturnedMessage> | undefined
+  /** A mandatory one is kept whole as long as it may come back. */
+  returnable: Returnable<ReturnedMessage> | undefined
   abandoned = false
 
   constructor(
@@ -47,14 +47,14 @@ class SentPublish implements UnconfirmedPublish {
     { exchange, routingKey }: Publishing,
     position: number,
     terms: PublishTerms,
-    alike: Alike<ReturnedMessage> | undefined,
+    returnable: Returnable<ReturnedMessage> | undefined,
   ) {
     this.token = token
     this.exchange = exchange
     this.routingKey = routingKey
     this.position = position
     this.terms = terms
-    this.alike = alike
+    this.returnable = returnable
   }
 
   get deadline(): number {
@@ -118,10 +118,10 @@ export class ChannelPublisher {
     const { outbound } = this.#link
     const position = outbound.appendContent(this.#channelNumber, copyPublish, frames, publishing.body)
     if (token === undefined) return
-    const alike = publishing.mandatory
+    const returnable = publishing.mandatory
       ? this.#returns.add({ ...publishing, propertyOctets: propertyOctetsIn(frames) })
       : undefined
-    this.#await(new SentPublish(token, publishing, position, terms, alike))
+    this.#await(new SentPublish(token, publishing, position, terms, returnable))
   }
 
   /** The broker confirms (ack) or refuses (nack). */
@@ -228,8 +228,11 @@ export class ChannelPublisher {
   }
 
   /** What came back of a publish that is settled now. */
-  #returnOf({ alike }: SentPublish, confirmed: boolean): ReturnedMessage | undefined {
-    return alike === undefined ? undefined : this.#returns.settle(alike, confirmed)
+  #returnOf(publish: SentPublish, confirmed: boolean): ReturnedMessage | undefined {
+    const { returnable } = publish
+    if (returnable === undefined) return undefined
+    publish.returnable = undefined
+    return this.#returns.settle(returnable, confirmed)
   }
 
   #answerWaits(): void {

@@ -10,6 +10,7 @@ import {
   FRAME_HEADER_SIZE,
   FRAME_OVERHEAD,
   FrameType,
+  keepOctets,
   PROTOCOL_HEADER,
   writeFrameHeader,
 } from '../frames/index.js'
@@ -119,11 +120,19 @@ export const copyPublish: Encode<Uint8Array> = (writer, _channelNumber, _frameMa
 
 /** Encodes a command now that goes out later, so that its arguments are validated where they were given. */
 export function encodeAhead<T>(encode: Encode<T>, channelNumber: number, frameMax: number, value: T): Buffer {
-  const writer = new ByteWriter()
-  writer.begin()
-  encode(writer, channelNumber, frameMax, value)
-  return writer.written()
+  // A getter in a table that publishes comes back here, in the middle of a command.
+  const writer = SCRATCH.length === 0 ? SCRATCH : new ByteWriter()
+  try {
+    encode(writer, channelNumber, frameMax, value)
+    const written = writer.written()
+    return keepOctets(written, 0, written.length)
+  } finally {
+    writer.rollback()
+  }
 }
+
+/** Memory of its own for each command that waits would cost more than encoding it. */
+const SCRATCH = new ByteWriter()
 
 /** Property flags and list as they stand in an encoded basic.publish: encoding them again could give others. */
 export function propertyOctetsIn(publish: Buffer): Buffer {

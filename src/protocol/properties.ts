@@ -52,26 +52,78 @@ export interface PublishProperties extends Omit<MessageProperties, 'timestamp' |
 }
 
 type PropertyName = keyof MessageProperties
-type PropertyDomain = 'shortstr' | 'table' | 'octet' | 'timestamp' | 'expiration'
 
-const PROPERTIES: readonly (readonly [PropertyName, PropertyDomain])[] = Object.freeze([
-  ['contentType', 'shortstr'],
-  ['contentEncoding', 'shortstr'],
-  ['headers', 'table'],
-  ['deliveryMode', 'octet'],
-  ['priority', 'octet'],
-  ['correlationId', 'shortstr'],
-  ['replyTo', 'shortstr'],
-  ['expiration', 'expiration'],
-  ['messageId', 'shortstr'],
-  ['timestamp', 'timestamp'],
-  ['type', 'shortstr'],
-  ['userId', 'shortstr'],
-  ['appId', 'shortstr'],
-  ['clusterId', 'shortstr'],
+/** One property: each has functions of its own, because a name that is only known at run time makes every access slow. */
+interface Property {
+  readonly name: PropertyName
+  write(writer: ByteWriter, from: PublishProperties): void
+  read(reader: ByteReader, into: MessageProperties): void
+  skip(reader: ByteReader): void
+}
+
+const skipShortstr = (reader: ByteReader): void => reader.skip(reader.octet())
+const skipOctet = (reader: ByteReader): void => reader.skip(1)
+
+// biome-ignore format: a table
+const PROPERTIES: readonly Property[] = Object.freeze([
+  { name: 'contentType', skip: skipShortstr,
+    write: (writer, from) => writer.shortstr(from.contentType as string, 'options.contentType'),
+    read: (reader, into) => { into.contentType = reader.shortstr() } },
+  { name: 'contentEncoding', skip: skipShortstr,
+    write: (writer, from) => writer.shortstr(from.contentEncoding as string, 'options.contentEncoding'),
+    read: (reader, into) => { into.contentEncoding = reader.shortstr() } },
+  { name: 'headers', skip: reader => skipTable(reader),
+    write: (writer, from) => writeTable(writer, from.headers as FieldTable, 'options.headers'),
+    read: (reader, into) => { into.headers = readTable(reader) } },
+  { name: 'deliveryMode', skip: skipOctet,
+    write: (writer, from) => writer.octet(from.deliveryMode as number, 'options.deliveryMode'),
+    read: (reader, into) => { into.deliveryMode = reader.octet() } },
+  { name: 'priority', skip: skipOctet,
+    write: (writer, from) => writer.octet(from.priority as number, 'options.priority'),
+    read: (reader, into) => { into.priority = reader.octet() } },
+  { name: 'correlationId', skip: skipShortstr,
+    write: (writer, from) => writer.shortstr(from.correlationId as string, 'options.correlationId'),
+    read: (reader, into) => { into.correlationId = reader.shortstr() } },
+  { name: 'replyTo', skip: skipShortstr,
+    write: (writer, from) => writer.shortstr(from.replyTo as string, 'options.replyTo'),
+    read: (reader, into) => { into.replyTo = reader.shortstr() } },
+  { name: 'expiration', skip: skipShortstr,
+    write: (writer, from) => writer.shortstr(expirationOf(from.expiration, 'options.expiration'), 'options.expiration'),
+    read: (reader, into) => { into.expiration = reader.shortstr() } },
+  { name: 'messageId', skip: skipShortstr,
+    write: (writer, from) => writer.shortstr(from.messageId as string, 'options.messageId'),
+    read: (reader, into) => { into.messageId = reader.shortstr() } },
+  { name: 'timestamp', skip: reader => reader.skip(8),
+    write: (writer, from) => writer.timestamp(from.timestamp as Date | number | bigint, 'options.timestamp'),
+    read: (reader, into) => { into.timestamp = reader.longlong() } },
+  { name: 'type', skip: skipShortstr,
+    write: (writer, from) => writer.shortstr(from.type as string, 'options.type'),
+    read: (reader, into) => { into.type = reader.shortstr() } },
+  { name: 'userId', skip: skipShortstr,
+    write: (writer, from) => writer.shortstr(from.userId as string, 'options.userId'),
+    read: (reader, into) => { into.userId = reader.shortstr() } },
+  { name: 'appId', skip: skipShortstr,
+    write: (writer, from) => writer.shortstr(from.appId as string, 'options.appId'),
+    read: (reader, into) => { into.appId = reader.shortstr() } },
+  { name: 'clusterId', skip: skipShortstr,
+    write: (writer, from) => writer.shortstr(from.clusterId as string, 'options.clusterId'),
+    read: (reader, into) => { into.clusterId = reader.shortstr() } },
 ])
 
 const HIGHEST_FLAG = 0x8000
+const FLAGS: ReadonlyMap<string, number> = new Map(
+  PROPERTIES.map(({ name }, index) => [name, HIGHEST_FLAG >>> index]),
+)
+
+/** The property of the highest flag that is left. */
+function propertyOf(flags: number): Property {
+  return PROPERTIES[Math.clz32(flags) - Math.clz32(HIGHEST_FLAG)] as Property
+}
+
+/** Without the flag of that property. */
+function without(flags: number): number {
+  return flags & ~(0x8000_0000 >>> Math.clz32(flags))
+}
 
 /** Writes flags and property list. Throws an ArgumentError that names the property, `options.headers.a.b[2]`. */
 export function writeProperties(writer: ByteWriter, properties: PublishProperties): void {
@@ -81,64 +133,49 @@ export function writeProperties(writer: ByteWriter, properties: PublishPropertie
     if (properties[name as PropertyName] !== undefined) flags |= FLAGS.get(name) ?? 0
   }
   writer.short(flags)
-  for (let left = flags; left !== 0; ) {
-    const index = Math.clz32(left) - Math.clz32(HIGHEST_FLAG)
-    const [name, domain] = PROPERTIES[index] as (typeof PROPERTIES)[number]
-    WRITE[domain](writer, properties[name], PATHS[index] as string)
-    left &= ~(HIGHEST_FLAG >>> index)
-  }
+  for (let left = flags; left !== 0; left = without(left)) propertyOf(left).write(writer, properties)
 }
-
-/** What an ArgumentError calls each: properties are given among the options of a publish. */
-const PATHS: readonly string[] = PROPERTIES.map(([name]) => `options.${name}`)
 
 /** Whether a name is one of the fourteen, to refuse misspelt ones. */
 export function isPropertyName(name: string): boolean {
   return FLAGS.has(name)
 }
 
-const FLAGS: ReadonlyMap<string, number> = new Map(
-  PROPERTIES.map(([name], index) => [name, HIGHEST_FLAG >>> index]),
-)
+/** The flags of properties; the two lowest bits stand for none. */
+function readFlags(reader: ByteReader): number {
+  return reader.short() & 0xfffc
+}
 
 /** Walks over flags and property list without building anything; a FrameError when they do not end where they should. */
 export function skipProperties(reader: ByteReader): void {
-  const flags = reader.short()
-  let flag = HIGHEST_FLAG
-  for (const [, domain] of PROPERTIES) {
-    if ((flags & flag) !== 0) SKIP[domain](reader)
-    flag >>>= 1
-  }
+  for (let left = readFlags(reader); left !== 0; left = without(left)) propertyOf(left).skip(reader)
   if (reader.remaining !== 0)
     throw new FrameError(501, `${reader.remaining} octets after the content properties`)
 }
 
 /** Builds the properties from octets that {@link skipProperties} has passed. */
 export function readProperties(octets: Buffer): MessageProperties {
-  const reader = new ByteReader()
-  reader.reset(octets, 0, octets.length)
-  const flags = reader.short()
+  READER.reset(octets)
   const properties: MessageProperties = {}
-  let flag = HIGHEST_FLAG
-  for (const [name, domain] of PROPERTIES) {
-    if ((flags & flag) !== 0) Object.assign(properties, { [name]: READ[domain](reader) })
-    flag >>>= 1
-  }
+  for (let left = readFlags(READER); left !== 0; left = without(left))
+    propertyOf(left).read(READER, properties)
   return properties
 }
+
+/** For all messages: nothing of the application's runs while properties are read. */
+const READER = new ByteReader()
 
 /** The properties that are there as they stand, in their order, without the flags. */
 export function splitProperties(octets: Buffer): [name: PropertyName, octets: Buffer][] {
   const reader = new ByteReader()
-  reader.reset(octets, 0, octets.length)
-  const flags = reader.short()
+  reader.reset(octets)
   const properties: [PropertyName, Buffer][] = []
-  PROPERTIES.forEach(([name, domain], index) => {
-    if ((flags & (HIGHEST_FLAG >>> index)) === 0) return
+  for (let left = readFlags(reader); left !== 0; left = without(left)) {
+    const property = propertyOf(left)
     const { position } = reader
-    SKIP[domain](reader)
-    properties.push([name, reader.copySince(position)])
-  })
+    property.skip(reader)
+    properties.push([property.name, reader.copySince(position)])
+  }
   return properties
 }
 
@@ -147,30 +184,6 @@ export const DEFAULT_PROPERTIES: PublishProperties = Object.freeze({ deliveryMod
 
 /** Property octets of a message without properties. */
 export const NO_PROPERTIES: Buffer = Buffer.from([0, 0])
-
-const WRITE: Record<PropertyDomain, (writer: ByteWriter, value: unknown, path: string) => void> = {
-  shortstr: (writer, value, path) => writer.shortstr(value as string, path),
-  table: (writer, value, path) => writeTable(writer, value as FieldTable, path),
-  octet: (writer, value, path) => writer.octet(value as number, path),
-  timestamp: (writer, value, path) => writer.timestamp(value as Date | number | bigint, path),
-  expiration: (writer, value, path) => writer.shortstr(expirationOf(value, path), path),
-}
-
-const READ: Record<PropertyDomain, (reader: ByteReader) => unknown> = {
-  shortstr: reader => reader.shortstr(),
-  table: readTable,
-  octet: reader => reader.octet(),
-  timestamp: reader => reader.longlong(),
-  expiration: reader => reader.shortstr(),
-}
-
-const SKIP: Record<PropertyDomain, (reader: ByteReader) => void> = {
-  shortstr: reader => reader.skip(reader.octet()),
-  table: skipTable,
-  octet: reader => reader.skip(1),
-  timestamp: reader => reader.skip(8),
-  expiration: reader => reader.skip(reader.octet()),
-}
 
 /** RabbitMQ answers 406 to anything but a non-negative integer, after the message was sent: refuse it here. */
 function expirationOf(value: unknown, path: string): string {

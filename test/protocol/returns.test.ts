@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { type Alike, type ReturnableMessage, Returns } from '../../src/protocol/returns.js'
+import { type Returnable, type ReturnableMessage, Returns } from '../../src/protocol/returns.js'
 import { hex } from '../support/hex.js'
 import { runs } from '../support/runs.js'
 
@@ -48,7 +48,7 @@ describe('Returns', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 100 }), steps => {
         const returns = new Returns<object>()
-        const outstanding: { readonly text: string; readonly alike: Alike<object> }[] = []
+        const outstanding: { readonly text: string; readonly alike: Returnable<object> }[] = []
         const cameBack: { readonly text: string; readonly returned: object }[] = []
         const count = (text: string): number => outstanding.filter(publish => publish.text === text).length
         const returnsOf = (text: string): typeof cameBack => cameBack.filter(back => back.text === text)
@@ -105,7 +105,7 @@ describe('Returns', () => {
   it('gives what came back to the first of its kind that is confirmed, and to one that is not only if it is the last', () => {
     const returns = new Returns<string>()
     const publishes = [1, 2, 3].map(() => returns.add(message('none', NONE, 'same')))
-    const [one, two, three] = publishes as [Alike<string>, Alike<string>, Alike<string>]
+    const [one, two, three] = publishes as [Returnable<string>, Returnable<string>, Returnable<string>]
     for (const name of ['a', 'b']) returns.assign(name, message('none', NONE, 'same'))
     expect(returns.settle(two, false)).to.equal(undefined)
     expect(returns.settle(three, true)).to.equal('a')
@@ -116,8 +116,8 @@ describe('Returns', () => {
   it('knows a message for as long as one of its kind is outstanding', () => {
     const returns = new Returns<string>()
     const [one, two] = [1, 2].map(() => returns.add(message('none', NONE, 'same'))) as [
-      Alike<string>,
-      Alike<string>,
+      Returnable<string>,
+      Returnable<string>,
     ]
     expect(returns.settle(one, true)).to.equal(undefined)
     expect(returns.assign('back', message('none', NONE, 'same'))).to.equal(true)
@@ -128,8 +128,8 @@ describe('Returns', () => {
     const returns = new Returns<string>()
     const ends = '-'.repeat(100)
     const [one, two] = ['x', 'y'].map(middle => returns.add(message('none', NONE, ends + middle + ends))) as [
-      Alike<string>,
-      Alike<string>,
+      Returnable<string>,
+      Returnable<string>,
     ]
     expect(returns.settle(one, true)).to.equal(undefined)
     expect(returns.assign('x', message('none', NONE, `${ends}x${ends}`))).to.equal(false)
