@@ -28,6 +28,9 @@ export interface CallStep {
   readonly frames: Buffer
 }
 
+/** What becomes of a command that is not a call: it is on its way, or waits for its turn. */
+export type Departure = 'sent' | 'queued'
+
 /** A publish that must wait: behind a call, for the window of confirms, for the socket, or for the broker. */
 export class PublishCommand {
   readonly kind = 'publish'

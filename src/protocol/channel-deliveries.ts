@@ -1,12 +1,13 @@
 // The receiving half of a channel life: its consumers, which of its deliveries are unsettled, and what settles them.
 
 import { keepOctets, type WholeContent } from '../frames/index.js'
+import type { Departure } from './channel-commands.js'
 import type { ChannelLink } from './channel-link.js'
 import type { CloseReason } from './close-reason.js'
 import { ConsumerRegistry, type RegisteredConsumer } from './consumer-registry.js'
 import { Content } from './content.js'
 import { DeliveryLedger, type DeliveryState } from './delivery-ledger.js'
-import type { DeliveryReader } from './delivery-reader.js'
+import { DeliveryReader } from './delivery-reader.js'
 import type { ChannelLife, IncomingDelivery, Settlement } from './events.js'
 import type { SettlementMethod } from './frame-writers.js'
 import type { MethodArgs } from './method-types.js'
@@ -18,15 +19,16 @@ const GIVE_BACK: Settlement = Object.freeze({ kind: 'nack', multiple: false, req
 
 export class ChannelDeliveries {
   readonly #link: ChannelLink
-  readonly #send: (settlement: SettlementMethod) => 'sent' | 'queued'
+  readonly #send: (settlement: SettlementMethod) => Departure
   readonly #consumers = new ConsumerRegistry()
   readonly #ledger = new DeliveryLedger()
+  readonly #reader = new DeliveryReader()
   /** The consumer whose cancel is outstanding. */
   #cancelling: RegisteredConsumer | undefined
   #lastDeliveryTag = 0
   #recovering = false
 
-  constructor(link: ChannelLink, send: (settlement: SettlementMethod) => 'sent' | 'queued') {
+  constructor(link: ChannelLink, send: (settlement: SettlementMethod) => Departure) {
     this.#link = link
     this.#send = send
   }
@@ -66,13 +68,15 @@ export class ChannelDeliveries {
     else this.#link.emit({ type: 'delivered', consumer, delivery })
   }
 
-  /** One that came whole. False, and nothing has happened, when its consumer or its tag is not known to be right. */
-  deliverWhole(life: ChannelLife, read: DeliveryReader, chunk: Buffer, place: WholeContent): boolean {
-    const { consumerTag, deliveryTag, redelivered, exchange, routingKey } = read
+  /** A content that came whole. False, and nothing has happened, when it is not a delivery such as is expected. */
+  deliverWhole(life: ChannelLife, chunk: Buffer, place: WholeContent): boolean {
+    if (place.bodyEnd - place.bodyStart > this.#link.limits.maxMessageSize) return false
+    if (!this.#reader.read(chunk, place)) return false
+    const { consumerTag, deliveryTag, redelivered, exchange, routingKey, propertyOctets } = this.#reader
     const registered = this.#consumers.get(consumerTag)
     if (registered?.consumer === undefined || deliveryTag <= this.#lastDeliveryTag) return false
     const { consumer, noAck } = registered
-    const content = new Content(read.propertyOctets, keepOctets(chunk, place.bodyStart, place.bodyEnd))
+    const content = new Content(propertyOctets, keepOctets(chunk, place.bodyStart, place.bodyEnd))
     const incoming = { life, consumerTag, deliveryTag, redelivered, exchange, routingKey, noAck, content }
     this.#link.emit({ type: 'delivered', consumer, delivery: this.accept(incoming) })
     return true

@@ -1,7 +1,6 @@
-// One life of one channel, from channel.open to close-ok. Methods and contents come in, frames go to the connection's
-// outbound, events to its queue. It routes: how the life ends is ChannelLifecycle's, the order of commands CommandLane's,
-// publishing ChannelPublisher's, deliveries ChannelDeliveries'. A channel that is opened again, under whatever number, is
-// another life.
+// One life of one channel, from channel.open to close-ok. Methods and contents come in, frames go to the connection's outbound,
+// events to its queue. It routes: how the life ends is ChannelLifecycle's, the order of commands CommandLane's, publishing
+// ChannelPublisher's, deliveries ChannelDeliveries'. Opened again, under whatever number, a channel is another life.
 
 import { ArgumentError, type ByteReader, type WholeContent } from '../frames/index.js'
 import type { AnsweredCall } from './call-slot.js'
@@ -9,6 +8,7 @@ import {
   type Causes,
   type ConsumeCommand,
   callsOf,
+  type Departure,
   isContentMethod,
   nameOf,
   type ReceivedContentName,
@@ -23,7 +23,6 @@ import { CommandLane } from './command-lane.js'
 import type { Content } from './content.js'
 import { type Assembled, ContentAssembler } from './content-assembler.js'
 import type { DeliveryState } from './delivery-ledger.js'
-import { DeliveryReader } from './delivery-reader.js'
 import type { ErrorDetails } from './errors.js'
 import type { ChannelLife, IncomingDelivery, Settlement } from './events.js'
 import { encodeMethodFrame, type Publishing } from './frame-writers.js'
@@ -41,7 +40,6 @@ export class ChannelProtocol implements ChannelLife {
   readonly #lane: CommandLane
   readonly #deliveries: ChannelDeliveries
   readonly #assembler: ContentAssembler<MethodOf<ReceivedContentName>>
-  readonly #deliveryReader = new DeliveryReader()
   /** Calls of confirm.select that were accepted and not taken back. */
   #confirmSelects = 0
   /** Whether one of them was sent. */
@@ -85,7 +83,7 @@ export class ChannelProtocol implements ChannelLife {
     return this.#lane.publishesWaiting + this.#publisher.unconfirmed
   }
 
-  /** Whether commands wait for their turn. */
+  /** Commands wait for their turn. */
   get hasWaiting(): boolean {
     return this.#lane.hasWaiting
   }
@@ -107,12 +105,9 @@ export class ChannelProtocol implements ChannelLife {
 
   /** A content that has come whole. False, and nothing has happened, when it is not a delivery such as is expected. */
   receiveWhole(chunk: Buffer, place: WholeContent): boolean {
-    const isTaken =
-      this.state === 'open' &&
-      this.#assembler.isIdle &&
-      place.bodyEnd - place.bodyStart <= this.#link.limits.maxMessageSize &&
-      this.#deliveryReader.read(chunk, place)
-    return isTaken && this.#deliveries.deliverWhole(this, this.#deliveryReader, chunk, place)
+    return (
+      this.state === 'open' && this.#assembler.isIdle && this.#deliveries.deliverWhole(this, chunk, place)
+    )
   }
 
   receiveMethod(method: Method): void {
@@ -212,12 +207,7 @@ export class ChannelProtocol implements ChannelLife {
    * it has to wait: `drained` follows when all that wait have gone, or with a token `replied` or `failed`. Throws when it
    * cannot be encoded, or too much is waiting.
    */
-  publish(
-    publishing: Publishing,
-    token: object | undefined,
-    now: number,
-    timeoutMs?: number,
-  ): 'sent' | 'queued' {
+  publish(publishing: Publishing, token: object | undefined, now: number, timeoutMs?: number): Departure {
     this.#lifecycle.expectOpen('basic.publish')
     try {
       return this.#lane.publish(publishing, token, this.confirming, now, timeoutMs)

@@ -14,6 +14,7 @@ import {
   type Command,
   type ConfirmWait,
   callForNobody,
+  type Departure,
   isExclusive,
   nameOf,
   onTheWire,
@@ -36,8 +37,7 @@ import {
   type SettlementMethod,
 } from './frame-writers.js'
 import type { CallName, Method, MethodOf } from './method-types.js'
-import type { PublishFailures } from './publish-failures.js'
-import { ENDLESS, PublishTerms } from './publish-terms.js'
+import { ENDLESS, TermsOfTurn } from './publish-terms.js'
 
 /** The channel a lane belongs to. */
 export interface LaneOwner {
@@ -62,19 +62,19 @@ export class CommandLane {
   readonly #publisher: ChannelPublisher
   readonly #queue = new CommandQueue<Command>()
   readonly #slot = new CallSlot()
+  readonly #terms: TermsOfTurn
   #callOctets = 0
   #exclusivesWaiting = 0
   #settlementsWaiting = 0
   #publishesWaiting = 0
   /** Those of them that nobody asks after. */
   #plainWaiting = 0
-  /** Terms of the publishes that were issued in this turn of the event loop. */
-  #shared = ENDLESS
 
   constructor(channel: LaneOwner, link: ChannelLink, publisher: ChannelPublisher) {
     this.#channel = channel
     this.#link = link
     this.#publisher = publisher
+    this.#terms = new TermsOfTurn(link)
   }
 
   /** Neither commands wait nor a reply. */
@@ -117,11 +117,12 @@ export class CommandLane {
     confirming: boolean,
     now: number,
     timeoutMs: number | undefined,
-  ): 'sent' | 'queued' {
+  ): Departure {
     const { outbound, buffered, limits } = this.#link
     const { length } = publishing.body
     if (buffered + length > limits.maxBuffered) throw overfull('a body', length, buffered, this.#link)
-    const terms = this.#terms(confirming, now, timeoutMs)
+    const isTimed = confirming || timeoutMs !== undefined
+    const terms = isTimed ? this.#terms.of(this.#publisher.failures, now, timeoutMs) : ENDLESS
     if (this.#queue.isEmpty && this.#mayPublish()) {
       this.#publisher.send(publishing, confirming ? token : undefined, terms)
       return 'sent'
@@ -138,7 +139,7 @@ export class CommandLane {
   }
 
   /** Sends a settlement, in its place among transaction methods and other settlements: one with `multiple` covers those. */
-  settle(method: SettlementMethod): 'sent' | 'queued' {
+  settle(method: SettlementMethod): Departure {
     if (this.#exclusivesWaiting === 0 && this.#settlementsWaiting === 0 && !this.#slot.isExclusive) {
       this.#append(encodeSettlement, method)
       return 'sent'
@@ -265,21 +266,6 @@ export class CommandLane {
   #outlasts(command: Command): command is CallCommand | ConfirmWait {
     if (command.kind === 'confirmWait') return this.#publishesWaiting > this.#plainWaiting
     return command.kind === 'call' && nameOf(command) === 'basic.cancel' && this.#link.blocked !== undefined
-  }
-
-  #terms(confirming: boolean, now: number, timeoutMs: number | undefined): PublishTerms {
-    if (!confirming && timeoutMs === undefined) return ENDLESS
-    const { failures } = this.#publisher
-    if (timeoutMs !== undefined) return this.#newTerms(timeoutMs, failures, now)
-    if (this.#shared.hasBegun || this.#shared.failures !== failures)
-      this.#shared = this.#newTerms(this.#link.limits.confirmTimeoutMs, failures, now)
-    return this.#shared
-  }
-
-  #newTerms(timeoutMs: number, failures: PublishFailures, now: number): PublishTerms {
-    const terms = new PublishTerms(timeoutMs, failures, now)
-    this.#link.noteIssued(terms)
-    return terms
   }
 
   #encode(method: MethodOf<CallName>): CallStep {

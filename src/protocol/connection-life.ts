@@ -123,8 +123,12 @@ export class ConnectionLife {
    * nothing can fill: that ends the connection.
    */
   takeOutbound(): Buffer[] | undefined {
+    const { outbound, channels } = this.#support
     try {
-      return this.#support.outbound.take()
+      return outbound.take(() => {
+        channels.noteDeparture()
+        channels.advanceWaiting()
+      })
     } catch (error) {
       // It throws nothing else.
       const damage = error as ArgumentError

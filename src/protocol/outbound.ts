@@ -188,19 +188,20 @@ export class Outbound {
     this.#heartbeatLeads = false
   }
 
-  /** The next batch of whole frames, or undefined when nothing waits. It is lent until {@link noteWritten}. */
-  take(): Buffer[] | undefined {
+  /**
+   * The next batch of whole frames, or undefined when nothing waits. It is lent until {@link noteWritten}. `refill` is called
+   * whenever there is room left in it: what waits for its turn elsewhere may be appended then, and goes with this batch.
+   */
+  take(refill: () => void = () => {}): Buffer[] | undefined {
     const batch: Buffer[] = []
     if (this.#heartbeatLeads) {
       batch.push(HEARTBEAT_FRAME)
       this.#heartbeatLeads = false
       this.#heartbeats++
     }
-    this.#seal()
-    // Neither small commands nor large bodies may starve the other.
-    let room = BATCH_LIMIT - this.#takeReady(batch, this.#jobs.size > 0 ? BATCH_LIMIT / 2 : BATCH_LIMIT)
-    for (let job = this.#nextJob(); job !== undefined && room > 0; job = this.#nextJob()) {
-      room -= this.#takeFrame(batch, job)
+    for (let room = BATCH_LIMIT, taken = 1; room > 0 && taken > 0; room -= taken) {
+      taken = this.#fill(batch, room)
+      if (taken < room) refill()
     }
     if (batch.length === 0) return undefined
     for (const octets of batch) this.#taken += octets.length
@@ -276,6 +277,17 @@ export class Outbound {
   #push(octets: Buffer, endsFrame: boolean, spent?: Buffer): void {
     this.#ready.push({ octets, size: octets.length, endsFrame, spent })
     this.#readyOctets += octets.length
+  }
+
+  /** Takes about as many octets, whole frames; fewer when there are not as many. */
+  #fill(batch: Buffer[], limit: number): number {
+    this.#seal()
+    // Neither small commands nor large bodies may starve the other.
+    let taken = this.#takeReady(batch, this.#jobs.size > 0 ? limit / 2 : limit)
+    for (let job = this.#nextJob(); job !== undefined && taken < limit; job = this.#nextJob()) {
+      taken += this.#takeFrame(batch, job)
+    }
+    return taken
   }
 
   #takeReady(batch: Buffer[], limit: number): number {

@@ -192,7 +192,7 @@ describe('ChannelDirectory', () => {
     )
     expect(order).to.have.length(18)
     // The first channel has had the room that there was; then they take turns, as much as there is room for.
-    expect(order).to.deep.equal([1, 1, 1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3])
+    expect(order).to.deep.equal([1, 1, 1, 1, 2, 2, 3, 3, 1, 2, 2, 3, 3, 1, 2, 3, 2, 3])
   })
 
   it('lets who begins to wait again go behind those who have waited meanwhile', () => {
