@@ -4,12 +4,14 @@ import type { Endpoint } from '../protocol/index.js'
 import type { Clock } from './clock.js'
 import type { PublishGate } from './publish-gate.js'
 import type { ReceiveBudget } from './receive-budget.js'
+import type { TurnShare } from './turn-share.js'
 
 export interface ChannelHost {
   readonly endpoint: Endpoint
   readonly clock: Clock
   readonly publishGate: PublishGate
   readonly receiveBudget: ReceiveBudget
+  readonly turnShare: TurnShare
   /** Milliseconds. */
   readonly closeTimeout: number
   now(): number

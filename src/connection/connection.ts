@@ -150,6 +150,7 @@ export class Connection extends Announcer<ConnectionEvents> {
         endpoint,
         publishGate: this.#publishGate,
         receiveBudget: this.#receiveBudget,
+        turnShare: driver.turnShare,
         clock: this.#settings.clock,
         closeTimeout: this.#settings.closeTimeout,
         now: () => driver.now(),

@@ -83,10 +83,11 @@ export class ConsumerStarter {
 }
 
 function consumerHostOf({ host, calls, consumers, noteHandlerError }: ConsumingChannel): ConsumerHost {
-  const { endpoint, receiveBudget, clock, closeTimeout, flush } = host
+  const { endpoint, receiveBudget, turnShare, clock, closeTimeout, flush } = host
   return {
     endpoint,
     receiveBudget,
+    turnShare,
     clock,
     closeTimeout,
     flush,

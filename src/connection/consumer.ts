@@ -21,6 +21,7 @@ import { Fifo } from './fifo.js'
 import type { FailureOutcome } from './handler-failures.js'
 import { HandlerPool } from './handler-pool.js'
 import type { ReceiveBudget } from './receive-budget.js'
+import type { TurnShare } from './turn-share.js'
 
 /** RabbitMQ's pseudo-queue of the replies to what a channel asked. */
 const DIRECT_REPLY_TO = 'amq.rabbitmq.reply-to'
@@ -31,6 +32,7 @@ const DELIVERY_OVERHEAD = 256
 export interface ConsumerHost {
   readonly endpoint: Endpoint
   readonly receiveBudget: ReceiveBudget
+  readonly turnShare: TurnShare
   readonly clock: Clock
   /** Milliseconds. */
   readonly closeTimeout: number
@@ -55,6 +57,8 @@ export class Consumer implements AsyncIterable<Delivery> {
   #iterated = false
   #begun = false
   #working = false
+  /** Handlers go on in the next turn of the event loop. */
+  #waitsForTurn = false
   /**
    * Deliveries that may wait outside of the receive budget: with acknowledgements the prefetch is their limit. It is the broker
    * that keeps to it, so what comes beyond is counted.
@@ -135,7 +139,7 @@ export class Consumer implements AsyncIterable<Delivery> {
     const delivery = new Delivery(incoming, this.#host.flush)
     const next = this.#isHandingBack ? undefined : this.#waiting.shift()
     if (next !== undefined) next.resolve({ done: false, value: delivery })
-    else if (this.#begun && this.#pool?.hasRoom === true && !this.#isHandingBack) this.#pool.run(delivery)
+    else if (this.#canBegin) this.#pool?.run(delivery)
     else this.#keep(delivery)
   }
 
@@ -200,22 +204,40 @@ export class Consumer implements AsyncIterable<Delivery> {
   #work(): void {
     if (this.#working) return
     this.#working = true
-    while (this.#pool?.hasRoom === true) {
+    while (this.#pool?.hasRoom === true && !this.#waitsForTurn) {
       const delivery = this.#take()
       if (delivery === undefined) break
       this.#pool.run(delivery)
+      this.#waitForTurn()
     }
     this.#working = false
   }
 
+  /** A handler that is always done at once, or a loop that awaits nothing else, would keep the event loop until all is worked off. */
+  #waitForTurn(): void {
+    const { turnShare } = this.#host
+    if (this.#inbox.isEmpty || !turnShare.isSpent()) return
+    this.#waitsForTurn = true
+    turnShare.onNextTurn(() => {
+      this.#waitsForTurn = false
+      this.#work()
+    })
+  }
+
   #pull(): Promise<IteratorResult<Delivery, undefined>> {
     const result = new Deferred<IteratorResult<Delivery, undefined>>()
+    const { turnShare } = this.#host
+    if (this.#inbox.isEmpty || !turnShare.isSpent()) this.#answer(result)
+    else turnShare.onNextTurn(() => this.#answer(result))
+    return result.promise
+  }
+
+  #answer(result: Deferred<IteratorResult<Delivery, undefined>>): void {
     const delivery = this.#take()
     const { reason } = this.#ending
     if (delivery !== undefined) result.resolve({ done: false, value: delivery })
     else if (reason !== undefined) this.#finishIteration(result, reason)
     else this.#waiting.push(result)
-    return result.promise
   }
 
   #finishIteration(result: Deferred<IteratorResult<Delivery, undefined>>, reason: CloseReason): void {
@@ -257,6 +279,11 @@ export class Consumer implements AsyncIterable<Delivery> {
     if (this.#noAck) return
     this.#inbox.drain()
     this.#discount(this.#budgeted)
+  }
+
+  /** Whether a handler may begin at once. */
+  get #canBegin(): boolean {
+    return this.#begun && this.#pool?.hasRoom === true && !this.#isHandingBack && !this.#waitsForTurn
   }
 
   /** Whether what has not been begun is to go back. Without acknowledgements nothing can. */

@@ -7,12 +7,15 @@ import type { Duplex } from 'node:stream'
 import type { ConnectionProtocol, ProtocolEvent } from '../protocol/index.js'
 import { warnOfThrow } from './announcer.js'
 import { AwakeTime, type Clock, type Timer } from './clock.js'
+import { TurnShare } from './turn-share.js'
 
 /** Octets waiting from which on a command writes at once instead of at the end of the turn: one slab. */
 const INLINE_FLUSH = 64 * 1024
 
 export class Driver {
   readonly protocol: ConnectionProtocol
+  /** What deliveries may take of a turn of the event loop. */
+  readonly turnShare: TurnShare
   /** Called when octets may have left, or ceased to wait: there may be room for more. */
   onRoom: (() => void) | undefined
   readonly #stream: Duplex
@@ -27,6 +30,7 @@ export class Driver {
   #flushScheduled = false
   #turnTime: number | undefined
   #dispatching = false
+  #yielding = false
   #paused = false
   #ended = false
   #lagMs = 0
@@ -41,6 +45,7 @@ export class Driver {
     this.#copies = !(stream instanceof Socket)
     this.#clock = clock
     this.#time = new AwakeTime(clock)
+    this.turnShare = new TurnShare(clock)
     this.#onEvent = onEvent
     this.protocol = createProtocol(this.#time.now())
     stream.on('error', error => this.#end(error))
@@ -100,7 +105,7 @@ export class Driver {
     if (!this.#paused) return
     this.#paused = false
     this.protocol.resumeReceiving(this.now())
-    this.#stream.resume()
+    if (!this.#yielding) this.#stream.resume()
   }
 
   readonly #endTurn = (): void => {
@@ -185,16 +190,28 @@ export class Driver {
   }
 
   #dispatch(): void {
-    if (this.#dispatching) return
+    if (this.#dispatching || this.#yielding) return
     this.#dispatching = true
     try {
       for (let event = this.protocol.pollEvent(); event !== undefined; event = this.protocol.pollEvent()) {
         if (event.type === 'closed') this.#release()
         this.#onEvent(event)
+        if (event.type === 'delivered' && this.turnShare.isSpent()) return this.#yield()
       }
     } finally {
       this.#dispatching = false
     }
+  }
+
+  /** The rest of the events has to wait for the next turn, and so has what is still in the socket. */
+  #yield(): void {
+    this.#yielding = true
+    this.#stream.pause()
+    this.turnShare.onNextTurn(() => {
+      this.#yielding = false
+      if (!this.#paused) this.#stream.resume()
+      this.#pump()
+    })
   }
 
   #end(error: Error | undefined): void {
