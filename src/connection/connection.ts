@@ -7,6 +7,7 @@ import {
   type FieldTable,
   type IncomingDelivery,
   type ProtocolEvent,
+  type SecretRefreshError,
 } from '../protocol/index.js'
 import { AbortWatch, expectNotAborted } from './abort-watch.js'
 import { Announcer } from './announcer.js'
@@ -15,6 +16,7 @@ import { CALL_CHECKS, type CallOptions } from './call-options.js'
 import { Channel } from './channel.js'
 import { CLOSE_CHECKS, type CloseOptions } from './close-options.js'
 import type { Consumer } from './consumer.js'
+import { askCredentials } from './credentials.js'
 import { Deferred, handled } from './deferred.js'
 import { GracefulClose } from './graceful-close.js'
 import type { Link } from './link.js'
@@ -24,6 +26,7 @@ import { nothing, PendingCall } from './pending-call.js'
 import { PublishGate } from './publish-gate.js'
 import type { QueueDeclared } from './queue-methods.js'
 import { ReceiveBudget } from './receive-budget.js'
+import { SecretRefresh } from './secret-refresh.js'
 import type { ConnectionStats } from './stats.js'
 import { leftOf } from './wait-limit.js'
 
@@ -37,6 +40,11 @@ export interface ConnectionEvents {
   unblocked: []
   /** The event loop was blocked for so many milliseconds, more than half a heartbeat interval. */
   stalled: [lagMs: number]
+  /**
+   * The `credentials` function gave no new password before the old one expires, or the broker has not taken it. It is tried
+   * again in `retryInMs` milliseconds; undefined when there is no time left for that.
+   */
+  secretRefreshFailed: [error: SecretRefreshError, retryInMs: number | undefined]
 }
 
 /** Options of {@link Connection.openChannel}. `timeout` covers all of it. */
@@ -63,6 +71,7 @@ export class Connection extends Announcer<ConnectionEvents> {
   readonly #channels = new Set<Channel>()
   readonly #graceful: GracefulClose
   readonly #aborts: AbortWatch
+  readonly #secretRefresh: SecretRefresh | undefined
 
   /** @internal */
   constructor(link: Link, settings: Settings) {
@@ -76,6 +85,7 @@ export class Connection extends Announcer<ConnectionEvents> {
       link.driver.protocol.withdraw(causes)
       link.driver.flush()
     })
+    this.#secretRefresh = this.#createSecretRefresh()
     link.attach(event => this.#receive(event))
     link.driver.onRoom = () => this.#publishGate.noteRoom()
   }
@@ -271,7 +281,26 @@ export class Connection extends Announcer<ConnectionEvents> {
     })
   }
 
+  /** Only for a password that expires. */
+  #createSecretRefresh(): SecretRefresh | undefined {
+    const { clock, connectTimeout, login } = this.#settings
+    const { credentials } = login
+    const { endpoint, secretExpiresAt } = this.#link
+    if (credentials === undefined || secretExpiresAt === undefined) return undefined
+    const refresh = new SecretRefresh({
+      clock,
+      endpoint,
+      askTimeoutMs: connectTimeout,
+      ask: owner => askCredentials(credentials, () => clock.wallTime(), owner),
+      update: secret => this.updateSecret(secret, 'the old one expires'),
+      tell: (error, retryInMs) => this.announce('secretRefreshFailed', error, retryInMs),
+    })
+    refresh.start(secretExpiresAt)
+    return refresh
+  }
+
   #end(reason: CloseReason): void {
+    this.#secretRefresh?.end()
     const lost = reason.error !== undefined
     this.#publishGate.end(lost ? new ConnectionClosedError(reason, this.#link.endpoint) : undefined)
     this.#closed.resolve(this.#told(reason))

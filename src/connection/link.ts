@@ -1,8 +1,11 @@
-// One life of a connection, from the first look-up to the end of its stream: a dial, then a fresh ConnectionProtocol and
-// the driver that couples them. One deadline covers all of it up to Open-Ok, and one signal.
+// One life of a connection, from the first look-up to the end of its stream: the question for credentials, if there is
+// somebody to ask, a dial, then a fresh ConnectionProtocol and the driver that couples them. One deadline covers all of it up
+// to Open-Ok, and one signal.
 
 import type { Duplex } from 'node:stream'
 import {
+  ArgumentError,
+  type AuthMechanism,
   type CloseReason,
   ConnectError,
   ConnectionProtocol,
@@ -12,6 +15,7 @@ import {
 } from '../protocol/index.js'
 import { onAbort } from './abort-listeners.js'
 import type { Timer } from './clock.js'
+import { askCredentials, type GivenCredentials } from './credentials.js'
 import { Deferred } from './deferred.js'
 import { Dial } from './dial.js'
 import { Driver } from './driver.js'
@@ -29,6 +33,10 @@ export class Link {
   /** What came before anybody was there to hear it. */
   #early: ProtocolEvent[] = []
   #endpoint: Endpoint = {}
+  /** Only until it was handed on to the handshake. */
+  #auth: readonly AuthMechanism[] = []
+  #withdrawQuestion: (() => void) | undefined
+  #secretExpiresAt: number | undefined
 
   constructor(settings: Settings) {
     this.#settings = settings
@@ -42,7 +50,7 @@ export class Link {
     if (signal?.aborted === true) this.#onAbort()
     else {
       if (signal !== undefined) this.#forgetSignal = onAbort(signal, this.#onAbort)
-      this.#dial.start()
+      this.#logIn()
     }
   }
 
@@ -55,10 +63,43 @@ export class Link {
     return this.#endpoint
   }
 
+  /** When the password that was asked for expires, on the clock of the settings; undefined when it does not. */
+  get secretExpiresAt(): number | undefined {
+    return this.#secretExpiresAt
+  }
+
   /** From here on events go there, those that came before first. */
   attach(receiveEvent: (event: ProtocolEvent) => void): void {
     this.#receiveEvent = receiveEvent
     for (const event of this.#early.splice(0)) receiveEvent(event)
+  }
+
+  /** RabbitMQ gives a connection ten seconds to log in: whoever takes long to answer is asked before it is there. */
+  #logIn(): void {
+    const { login, clock } = this.#settings
+    const { credentials } = login
+    if (credentials === undefined) return this.#startDial()
+    const onGiven = (given: GivenCredentials): void => {
+      this.#withdrawQuestion = undefined
+      if (given.lifeMs !== undefined) this.#secretExpiresAt = clock.now() + given.lifeMs
+      this.#startDial(given)
+    }
+    const onFailed = (cause: unknown): void => {
+      const why = cause instanceof ArgumentError ? `gave none: ${cause.message}` : 'failed'
+      this.#failToAsk(why, cause)
+    }
+    this.#withdrawQuestion = askCredentials(credentials, () => clock.wallTime(), { onGiven, onFailed })
+  }
+
+  #startDial(given?: GivenCredentials): void {
+    this.#auth = this.#settings.login.mechanisms(given)
+    this.#dial.start()
+  }
+
+  #failToAsk(why: string, cause?: unknown): void {
+    const { address, connectionName } = this.#settings
+    const message = `cannot connect to ${address}: the credentials function ${why}`
+    this.#dial.fail(new ConnectError(message, 'credentials', undefined, { cause, connectionName }))
   }
 
   #begin(stream: Duplex): void {
@@ -88,7 +129,8 @@ export class Link {
 
   readonly #giveUp = (): void => {
     const what = `no answer within ${this.#settings.connectTimeout} ms`
-    if (this.#driver === undefined) {
+    if (this.#withdrawQuestion !== undefined) this.#failToAsk(`gave ${what}`)
+    else if (this.#driver === undefined) {
       const { address, connectionName } = this.#settings
       const { phase } = this.#dial
       const hint = phase === 'dns' ? 'name resolution hangs' : 'nothing answers there: a firewall?'
@@ -117,17 +159,21 @@ export class Link {
   #settle(tell: () => void): void {
     this.#deadline.cancel()
     this.#forgetSignal?.()
+    this.#withdrawQuestion?.()
     tell()
   }
 
   #protocolOptions(): ProtocolOptions {
     const settings = this.#settings
-    const { heartbeat, frameMax, channelMax, auth, clientProperties } = settings
+    const { heartbeat, frameMax, channelMax, initialFrameMax, clientProperties } = settings
+    const auth = this.#auth
+    this.#auth = []
     return {
       endpoint: this.#endpoint,
       handshake: {
         address: settings.address,
         auth,
+        initialFrameMax,
         virtualHost: settings.vhost,
         clientProperties,
         tune: { heartbeat, frameMax, channelMax },

@@ -3,7 +3,7 @@
 
 import type { LookupFunction } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type AuthMechanism, type FieldTable, plain } from '../protocol/index.js'
+import { ArgumentError, type FieldTable } from '../protocol/index.js'
 import {
   type Check,
   checkOptions,
@@ -19,6 +19,8 @@ import {
   isTimeout,
 } from './arguments.js'
 import { type Clock, systemClock } from './clock.js'
+import type { CredentialsFunction } from './credentials.js'
+import { type Auth, isAuth, Login } from './login.js'
 
 /** Options of the TCP socket. */
 export interface SocketOptions {
@@ -61,8 +63,21 @@ export interface ConnectOptions {
   connectionName?: string | undefined
   /** Added to what is told to the server about the client. */
   clientProperties?: FieldTable | undefined
-  /** The authentication mechanism. Default PLAIN with `username` and `password`. */
-  auth?: AuthMechanism | undefined
+  /**
+   * The authentication mechanism: `'PLAIN'`, `'AMQPLAIN'`, `'EXTERNAL'` (the client certificate says who it is), or an object
+   * that answers challenges. Of a list the first that the server offers. Default `'PLAIN'`.
+   */
+  auth?: Auth | readonly Auth[] | undefined
+  /**
+   * Username and password from a function, asked each time before a connection is dialled, within `connectTimeout`; for what
+   * changes or expires, OAuth 2 tokens for instance. Instead of `password`. Default: none.
+   */
+  credentials?: CredentialsFunction | undefined
+  /**
+   * Octets of the largest frame that the server takes before it has let anybody in, at least 4096: for a RabbitMQ whose
+   * operator has raised `initial_frame_max`, for long tokens. Default: 4096 for RabbitMQ before 4.1, else 8192.
+   */
+  initialFrameMax?: number | undefined
   socket?: SocketOptions | undefined
   /** Makes the transport instead of thump: a stream that is connected, or connecting. */
   stream?: (() => Duplex) | undefined
@@ -90,14 +105,15 @@ export interface ConnectOptions {
   lookup?: LookupFunction | undefined
 }
 
-/** Everything settled for one attempt on one address. The password is in `auth` only, and cannot be seen there. */
+/** Everything settled for one attempt on one address. The password is in `login` only, and cannot be seen there. */
 export interface Settings {
   /** Where it goes, for messages: `localhost:5672`, `[::1]:5672`. */
   readonly address: string
   readonly host: string
   readonly port: number
   readonly vhost: string
-  readonly auth: AuthMechanism
+  readonly login: Login
+  readonly initialFrameMax: number | undefined
   readonly heartbeat: number
   readonly frameMax: number | undefined
   readonly channelMax: number | undefined
@@ -121,14 +137,6 @@ export interface Settings {
 
 const MIB = 1024 * 1024
 const octets = isInteger(0, Number.MAX_SAFE_INTEGER)
-
-const isAuth: Check = (value, path) => {
-  isObject(value, path)
-  const auth = value as Partial<AuthMechanism>
-  isShortstr(auth.mechanism, `${path}.mechanism`)
-  isFunction(auth.initialResponse, `${path}.initialResponse`)
-  if (auth.answer !== undefined) isFunction(auth.answer, `${path}.answer`)
-}
 
 const isClock: Check = (value, path) => {
   isObject(value, path)
@@ -156,6 +164,8 @@ const CHECKS: Readonly<Record<keyof ConnectOptions, Check>> = {
   connectionName: isString,
   clientProperties: isTable,
   auth: isAuth,
+  credentials: isFunction,
+  initialFrameMax: isInteger(4096, 2 ** 32 - 1),
   socket: isSocketOptions,
   stream: isFunction,
   maxMessageSize: octets,
@@ -172,21 +182,26 @@ const CHECKS: Readonly<Record<keyof ConnectOptions, Check>> = {
 /** Throws an ArgumentError when an option is unknown or out of range. */
 export function checkConnectOptions(options: ConnectOptions): void {
   checkOptions(options, CHECKS, 'options')
+  if (options.credentials !== undefined && options.password !== undefined) {
+    throw new ArgumentError('options.password', 'is given beside credentials: give one of them')
+  }
 }
 
 /** Settings from the options, and what they take precedence over: a URI's parts, or options. Throws an ArgumentError. */
 export function settle(options: ConnectOptions, before: ConnectOptions = {}): Settings {
   checkConnectOptions(options)
   const given = { ...defined(before), ...defined(options) }
-  checkConnectOptions(given)
-  const { username = 'guest', password = 'guest', connectionName, socket } = given
+  checkOptions(given, CHECKS, 'options')
+  const { auth = 'PLAIN', username = 'guest', password = 'guest', connectionName, socket } = given
+  const credentials = options.password === undefined ? given.credentials : undefined
   const { host = 'localhost', port = 5672, stream } = given
   return {
     address: stream === undefined ? `${host.includes(':') ? `[${host}]` : host}:${port}` : 'the given stream',
     host,
     port,
     vhost: given.vhost ?? '/',
-    auth: given.auth ?? plain(username, password),
+    login: new Login({ auth, username, password, credentials }),
+    initialFrameMax: given.initialFrameMax,
     heartbeat: given.heartbeat ?? 20,
     frameMax: given.frameMax,
     channelMax: given.channelMax,

@@ -41,7 +41,7 @@ export class ConnectionProtocol {
   readonly #endpoint: Endpoint
   readonly #handshake: Handshake
   readonly #inbound: Inbound
-  readonly #outbound = new Outbound(INITIAL_FRAME_MAX)
+  readonly #outbound: Outbound
   readonly #channels: ChannelDirectory
   readonly #life: ConnectionLife
   readonly #secretUpdates: SecretUpdates
@@ -55,7 +55,8 @@ export class ConnectionProtocol {
     this.#endpoint = endpoint
     this.#handshake = new Handshake(handshake, now)
     const emit = (event: ProtocolEvent): void => this.#emit(event)
-    const outbound = this.#outbound
+    const outbound = new Outbound(handshake.initialFrameMax ?? INITIAL_FRAME_MAX)
+    this.#outbound = outbound
     const channels = new ChannelDirectory({ outbound, endpoint, limits, emit })
     this.#channels = channels
     this.#secretUpdates = new SecretUpdates(channels)
@@ -303,6 +304,7 @@ export class ConnectionProtocol {
         return this.#receiveTune(method.args)
       case 'connection.open-ok':
         this.#heartbeat?.resumeReceiving(this.#now)
+        this.#handshake.forgetSecrets()
         return this.#emit({ type: 'opened' })
       case 'connection.close':
         return this.#receiveClose(method.args)

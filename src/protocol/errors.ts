@@ -47,12 +47,15 @@ export class AmqpError extends Error {
 }
 
 /** The phases of connecting, in order. An error names the one that did not complete. */
-export type ConnectPhase = 'dns' | 'tcp' | 'tls' | 'start' | 'tune' | 'open'
+export type ConnectPhase = 'credentials' | 'dns' | 'tcp' | 'tls' | 'start' | 'tune' | 'open'
 
 /** `connect()` failed. The message names the phase and the address and gives a hint where there is one to give. */
 export class ConnectError extends AmqpError {
   override readonly code: `AMQP_${string}` = 'AMQP_CONNECT'
-  /** What was being waited for: name resolution, TCP, TLS, Connection.Start, Connection.Tune or Connection.Open-Ok. */
+  /**
+   * What was being waited for: the `credentials` function, name resolution, TCP, TLS, Connection.Start, Connection.Tune or
+   * Connection.Open-Ok.
+   */
   readonly phase: ConnectPhase
   /** What usually explains it, and what to do. */
   readonly hint: string | undefined
@@ -70,6 +73,14 @@ export class ConnectError extends AmqpError {
  */
 export class AuthenticationError extends ConnectError {
   override readonly code = 'AMQP_AUTHENTICATION'
+}
+
+/**
+ * The `credentials` function or the broker did not do its part before a password or token expires. Told by the event
+ * `secretRefreshFailed`; `cause` is what failed.
+ */
+export class SecretRefreshError extends AmqpError {
+  override readonly code = 'AMQP_SECRET_REFRESH'
 }
 
 /** The connection is closed; `reason` (and `cause`, when there is one) says why. */

@@ -41,6 +41,7 @@ export {
   RequestTimeoutError,
   ReturnedError,
   RpcError,
+  SecretRefreshError,
   TransportError,
   UnconfirmedError,
 } from './errors.js'
@@ -55,6 +56,6 @@ export {
   type PublishProperties,
 } from './properties.js'
 export type { ReturnedMessage } from './returned-message.js'
-export { type AuthMechanism, plain } from './sasl.js'
+export { AUTH_NAMES, type AuthMechanism, type AuthName, mechanismNamed } from './sasl.js'
 export type { TrafficCounts } from './traffic-counts.js'
 export type { TuneParameters, TuneWishes } from './tune.js'

@@ -315,12 +315,21 @@ describe('connect, when the handshake does not get on', () => {
   })
 
   it('says what the server offers when the mechanism is not among it', async () => {
-    const auth = { mechanism: 'EXTERNAL', initialResponse: () => Buffer.alloc(0) }
-    const failing = begin({ auth })
+    const failing = begin({ auth: 'EXTERNAL' })
     ;(await server.accept()).start().catch(() => {})
     const error = await failing
     expect(error.message).to.include('does not offer the authentication mechanism EXTERNAL')
-    expect(error.hint).to.equal('it offers PLAIN, AMQPLAIN')
+    expect(error.hint).to.match(/^it offers PLAIN, AMQPLAIN; .*EXTERNAL on TLS only/)
+  })
+
+  it('takes the first of its mechanisms that the server offers', async () => {
+    const failing = begin({ auth: ['EXTERNAL', 'AMQPLAIN', 'PLAIN'], username: 'u', password: PASSWORD })
+    const peer = await server.accept()
+    const { args } = await peer.start()
+    expect(args.mechanism).to.equal('AMQPLAIN')
+    expect(args.response.toString('latin1')).to.include('\x05LOGINS\0\0\0\x01u\x08PASSWORDS')
+    peer.socket.end()
+    await failing
   })
 
   it('answers challenges by the mechanism given', async () => {

@@ -30,6 +30,7 @@ const ROWS: readonly Row[] = [
   ['connect', 'port', 1, 65_535, 'value'],
   ['connect', 'heartbeat', 0, 65_535, 'limit'],
   ['connect', 'frameMax', 8192, 2 ** 32 - 1, 'limit'],
+  ['connect', 'initialFrameMax', 4096, 2 ** 32 - 1, 'limit'],
   ['connect', 'channelMax', 1, 65_535, 'limit'],
   ['connect', 'connectTimeout', 1, TIME_MAX, 'time'],
   ['connect', 'rpcTimeout', 1, TIME_MAX, 'time'],

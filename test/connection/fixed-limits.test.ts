@@ -24,6 +24,8 @@ const TESTED: Readonly<Record<string, string>> = {
   SHORTSTR_MAX: 'here: a short string',
   DEPTH_MAX: 'here: a table inside tables; hostile-tables',
   INITIAL_FRAME_MAX: 'here: what is said before Tune; hostile-frames',
+  CHALLENGES_MAX: 'handshake; hostile-peer: challenges while connecting',
+  TOLD_MAX: 'handshake: what is offered',
   FRAME_MIN_SIZE: "here: a server's frame-max",
   LARGEST_FRAME_MAX: 'every-limit: frameMax',
   TRUSTED_BODY_SIZE: 'content-assembler; hostile-numbers: bodies of sizes that cannot be',
@@ -40,16 +42,9 @@ const TESTED: Readonly<Record<string, string>> = {
 
 /** Constants that decide how work is done, and not whether. */
 const WAYS_TO_WORK: readonly string[] = [
-  ...['SIZE_OFFSET', 'FRAME_HEADER_SIZE', 'FRAME_OVERHEAD', 'CONTENT_HEADER_SIZE', 'SLOTS', 'LONGEST'],
-  ...[
-    'BODY_SIZE_LOW',
-    'SETTLEMENT_SIZE',
-    'CHARACTER_LOOP_MAX',
-    'COPY_LIMIT',
-    'JOB_LIMIT',
-    'BATCH_LIMIT',
-    'JOB_FRAME_LIMIT',
-  ],
+  ...['SIZE_OFFSET', 'FRAME_HEADER_SIZE', 'FRAME_OVERHEAD', 'CONTENT_HEADER_SIZE', 'TABLE_LENGTH_SIZE'],
+  ...['SLOTS', 'LONGEST', 'BODY_SIZE_LOW', 'SETTLEMENT_SIZE', 'CHARACTER_LOOP_MAX'],
+  ...['COPY_LIMIT', 'JOB_LIMIT', 'BATCH_LIMIT', 'JOB_FRAME_LIMIT'],
   ...['HOLES', 'SAMPLE', 'INLINE_FLUSH', 'COMMAND_OVERHEAD', 'DELIVERY_OVERHEAD'],
   ...['STRIDE_MAX', 'UNLIMITED_CHANNEL_MAX', 'UNLIMITED_FRAME_MAX'],
 ]

@@ -398,7 +398,7 @@ const OPTIONS = {
   endpoint: {},
   handshake: {
     address: 'peer:5672',
-    auth: plain('guest', 'guest'),
+    auth: [plain('guest', 'guest')],
     virtualHost: '/',
     clientProperties: {},
     tune: { heartbeat: INTERVAL_MS / 1000, frameMax: undefined, channelMax: undefined },

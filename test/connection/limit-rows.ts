@@ -6,6 +6,7 @@ import {
   BackpressureError,
   type Channel,
   ChannelLimitError,
+  ConnectError,
   type Connection,
   type ConnectOptions,
   type Consumer,
@@ -43,6 +44,18 @@ async function on(
     opened.stream.reset()
     await within(1_000, 'the end', opened.connection.closed)
   }
+}
+
+/** What comes of a Start-Ok with so many octets of properties, and how many octets leave. */
+async function startOk(options: ConnectOptions, octets: number): Promise<{ outcome: unknown; sent: number }> {
+  const virtual = new VirtualPeer({
+    connect: { heartbeat: 0, clientProperties: { filling: 'x'.repeat(octets) }, ...options },
+  })
+  const failed = rejectionOf(virtual.connect(), ConnectError)
+  const outcome = await Promise.race([failed, virtual.peer.start().catch(() => failed)])
+  virtual.stream.reset()
+  await failed
+  return { outcome, sent: virtual.peer.octetsReceived }
 }
 
 async function isPending(promise: Promise<unknown>): Promise<boolean> {
@@ -191,6 +204,19 @@ export const LIMITS: Readonly<Record<string, Behaviour>> = {
         await deliver(opened, channel, consumer, 1, MIB - 8)
         expect((await within(1_000, 'a delivery', next)).value?.body.length).to.equal(MIB - 8)
       }),
+  },
+
+  'connect initialFrameMax': {
+    trips: async () => {
+      const { outcome, sent } = await startOk({ initialFrameMax: 4096 }, 4096)
+      expect(outcome).to.be.instanceOf(ConnectError)
+      expect(sent, 'octets of the header, and nothing else').to.equal(8)
+    },
+    largest: async () => {
+      const { outcome, sent } = await startOk({ initialFrameMax: 2 ** 32 - 1 }, 100_000)
+      expect(outcome).not.to.be.instanceOf(Error)
+      expect(sent).to.be.above(100_000)
+    },
   },
 
   'connect channelMax': {

@@ -16,7 +16,8 @@ function refusalOf(options: unknown): ArgumentError {
 
 /** What the settled mechanism tells the server. */
 function credentials(options: ConnectOptions, uri?: string): string[] {
-  return Buffer.from(settle(options, uri === undefined ? {} : parseUri(uri)).auth.initialResponse())
+  const [mechanism] = settle(options, uri === undefined ? {} : parseUri(uri)).login.mechanisms()
+  return Buffer.from(mechanism?.initialResponse() ?? [])
     .toString()
     .split('\0')
     .slice(1)
@@ -24,7 +25,7 @@ function credentials(options: ConnectOptions, uri?: string): string[] {
 
 describe('checkConnectOptions', () => {
   it('accepts no options, every option, and every option undefined', () => {
-    const all: Required<ConnectOptions> = {
+    const all: Required<Omit<ConnectOptions, 'credentials'>> = {
       host: 'h',
       port: 5672,
       username: 'u',
@@ -40,6 +41,7 @@ describe('checkConnectOptions', () => {
       connectionName: '',
       clientProperties: {},
       auth: { mechanism: 'X', initialResponse: () => Buffer.alloc(0) },
+      initialFrameMax: 4096,
       socket: { noDelay: false, keepAlive: false },
       stream: () => {
         throw new Error('not called')
@@ -56,6 +58,7 @@ describe('checkConnectOptions', () => {
     }
     checkConnectOptions({})
     checkConnectOptions(all)
+    checkConnectOptions({ ...all, password: undefined, credentials: () => ({ password: 'p' }) })
     checkConnectOptions(Object.fromEntries(Object.keys(all).map(name => [name, undefined])))
   })
 
@@ -72,6 +75,7 @@ describe('checkConnectOptions', () => {
     ['port', 1, 65_535],
     ['heartbeat', 0, 65_535],
     ['frameMax', 8192, 2 ** 32 - 1],
+    ['initialFrameMax', 4096, 2 ** 32 - 1],
     ['channelMax', 1, 65_535],
     ['connectTimeout', 1, 2 ** 31 - 1],
     ['rpcTimeout', 1, 2 ** 31 - 1],
@@ -110,7 +114,13 @@ describe('checkConnectOptions', () => {
       [{ vhost: ['/'] }, 'options.vhost'],
       [{ connectionName: 1 }, 'options.connectionName'],
       [{ clientProperties: [] }, 'options.clientProperties'],
-      [{ auth: 'PLAIN' }, 'options.auth'],
+      [{ auth: 'plain' }, 'options.auth'],
+      [{ auth: 5 }, 'options.auth'],
+      [{ auth: [] }, 'options.auth'],
+      [{ auth: ['PLAIN', 'toString'] }, 'options.auth[1]'],
+      [{ auth: ['PLAIN', { mechanism: 'X' }] }, 'options.auth[1].initialResponse'],
+      [{ credentials: { username: 'u', password: 'p' } }, 'options.credentials'],
+      [{ credentials() {}, password: 'p' }, 'options.password'],
       [{ auth: { mechanism: 'PLAIN' } }, 'options.auth.initialResponse'],
       [{ auth: { mechanism: 1, initialResponse() {} } }, 'options.auth.mechanism'],
       [{ auth: { mechanism: 'X', initialResponse() {}, answer: 1 } }, 'options.auth.answer'],
@@ -133,7 +143,7 @@ describe('checkConnectOptions', () => {
 
 describe('settle', () => {
   it('has the documented defaults', () => {
-    const { auth, clock, clientProperties, ...rest } = settle({})
+    const { login, clock, clientProperties, ...rest } = settle({})
     expect(rest).to.deep.equal({
       address: 'localhost:5672',
       host: 'localhost',
@@ -141,6 +151,7 @@ describe('settle', () => {
       vhost: '/',
       heartbeat: 20,
       frameMax: undefined,
+      initialFrameMax: undefined,
       channelMax: undefined,
       connectTimeout: 10_000,
       rpcTimeout: 20_000,
@@ -157,7 +168,8 @@ describe('settle', () => {
       signal: undefined,
       lookup: undefined,
     })
-    expect(auth.mechanism).to.equal('PLAIN')
+    expect(login.mechanisms().map(({ mechanism }) => mechanism)).to.deep.equal(['PLAIN'])
+    expect(login.credentials).to.equal(undefined)
     expect(credentials({})).to.deep.equal(['guest', 'guest'])
     expect(clock).to.equal(systemClock)
     expect(clientProperties).to.include({ product: 'thump' })
@@ -189,6 +201,13 @@ describe('settle', () => {
     expect(settle(options, parseUri(uri))).to.include(options)
     expect(credentials({}, uri)).to.deep.equal(['u', 'p'])
     expect(credentials({ username: 'x', password: 'y' }, uri)).to.deep.equal(['x', 'y'])
+  })
+
+  it('prefers the password of the options to a function, and a function to the password of the URI', () => {
+    const ask = () => ({ password: 'p' })
+    expect(settle({ credentials: ask }, parseUri('amqp://u:p@h')).login.credentials).to.equal(ask)
+    expect(settle({ password: 'q' }, { credentials: ask }).login.credentials).to.equal(undefined)
+    expect(settle({}, { credentials: ask, host: 'h' }).login.credentials).to.equal(ask)
   })
 
   it('takes options that are there and undefined as absent', () => {

@@ -1,10 +1,11 @@
 import { inspect } from 'node:util'
 import { expect } from 'chai'
-import { ArgumentError, type FieldTable } from '../../src/frames/index.js'
+import type { FieldTable } from '../../src/frames/index.js'
 import { AuthenticationError, ConnectError } from '../../src/protocol/errors.js'
+import { encodeAhead, encodeMethodFrame } from '../../src/protocol/frame-writers.js'
 import { failsEverywhere, Handshake, type HandshakeOptions } from '../../src/protocol/handshake.js'
 import type { MethodArgs } from '../../src/protocol/method-types.js'
-import { plain } from '../../src/protocol/sasl.js'
+import { type AuthMechanism, amqplain, external, plain } from '../../src/protocol/sasl.js'
 import { Violation } from '../../src/protocol/violation.js'
 
 const DETAILS = { connectionName: 'orders', localPort: 54_321 }
@@ -12,7 +13,7 @@ const TUNE = { channelMax: 2047, frameMax: 131_072, heartbeat: 60 }
 
 const OPTIONS: HandshakeOptions = {
   address: 'broker:5672',
-  auth: plain('guest', 'hunter2'),
+  auth: [plain('guest', 'hunter2')],
   virtualHost: '/orders',
   clientProperties: { product: 'test', capabilities: 'nonsense' },
   tune: { heartbeat: 20 },
@@ -103,18 +104,79 @@ describe('Handshake.answerStart', () => {
         throw cause
       },
     }
-    const handshake = handshakeIn('start', { auth: failing })
+    const handshake = handshakeIn('start', { auth: [failing] })
     const error = thrownBy(() => handshake.answerStart(start(), 1100, DETAILS))
     expect(error.message).to.include('the authentication mechanism PLAIN failed')
     expect(error.cause).to.equal(cause)
   })
 
-  it('refuses what does not fit the first frame by its name, and shows no secret', () => {
-    const handshake = handshakeIn('start', { auth: plain('guest', 'hunter2'.repeat(2000)) })
-    const error = thrownBy(() => handshake.answerStart(start(), 1100, DETAILS))
-    expect(error.message).to.include('connection.start-ok must fit one frame')
-    expect(error.cause).to.be.instanceOf(ArgumentError)
+  const sizes: [what: string, serverProperties: FieldTable, limit: number][] = [
+    ['RabbitMQ 3', { product: 'RabbitMQ', version: '3.13.7' }, 4096],
+    ['RabbitMQ 4.0', { product: 'RabbitMQ', version: '4.0.5' }, 4096],
+    ['RabbitMQ 4.1', { product: 'RabbitMQ', version: '4.1.0' }, 8192],
+    ['another server', { product: 'other', version: '1.0' }, 8192],
+  ]
+  for (const [what, serverProperties, limit] of sizes) {
+    it(`sends ${what} at most ${limit} octets to log in, and says so before it sends more`, () => {
+      const answer = (length: number) =>
+        handshakeIn('start', { auth: [plain('guest', 'x'.repeat(length))] }).answerStart(
+          { ...start(), serverProperties },
+          1100,
+          DETAILS,
+        )
+      const encoded = (length: number) =>
+        encodeAhead(encodeMethodFrame, 0, Number.POSITIVE_INFINITY, answer(length)).length
+      const longest = limit - encoded(0)
+      expect(encoded(longest)).to.equal(limit)
+      const error = thrownBy(() => answer(longest + 1))
+      expect(error).to.include({ phase: 'start', ...DETAILS })
+      expect(error.message).to.include(
+        `connection.start-ok would make ${limit + 1} octets, and before it has let anybody in the server takes ${limit}`,
+      )
+      expect(error.hint).to.match(
+        /shorter token .* initial_frame_max of RabbitMQ and the option initialFrameMax/,
+      )
+    })
+  }
+
+  it('sends more where the option says that the server takes it, and shows no secret beyond that', () => {
+    const auth = [plain('guest', 'hunter2'.repeat(2000))]
+    const raised = handshakeIn('start', { auth, initialFrameMax: 20_000 })
+    expect(raised.answerStart(start(), 1100, DETAILS).args.response).to.have.length(14_007)
+    const error = thrownBy(() =>
+      handshakeIn('start', { auth, initialFrameMax: 10_000 }).answerStart(start(), 1100, DETAILS),
+    )
+    expect(error.message).to.match(/would make 14\d{3} octets.* takes 10000/)
     expect(inspect(error, { depth: 10, showHidden: true })).not.to.include('hunter2')
+  })
+
+  it('takes the first of its mechanisms that is offered, whatever their order there', () => {
+    const chosen = (auth: AuthMechanism[], offered: string) =>
+      handshakeIn('start', { auth }).answerStart(start(offered), 1100, DETAILS).args.mechanism
+    const [first, second, third] = [external(), amqplain('u', 'p'), plain('u', 'p')]
+    expect(chosen([first, second, third], 'PLAIN AMQPLAIN EXTERNAL')).to.equal('EXTERNAL')
+    expect(chosen([first, second, third], 'PLAIN AMQPLAIN')).to.equal('AMQPLAIN')
+    expect(chosen([first, third, second], 'RABBIT-CR-DEMO AMQPLAIN PLAIN')).to.equal('PLAIN')
+  })
+
+  it('names all that were wanted when none is offered, and where EXTERNAL is offered', () => {
+    const error = thrownBy(() =>
+      handshakeIn('start', { auth: [external(), plain('u', 'p')] }).answerStart(start('  '), 1100, DETAILS),
+    )
+    expect(error.message).to.include(
+      'the server offers none of the authentication mechanisms EXTERNAL, PLAIN, waiting',
+    )
+    expect(error.hint).to.match(
+      /^it offers none; RabbitMQ offers EXTERNAL on TLS only, .*rabbitmq_auth_mechanism_ssl/,
+    )
+  })
+
+  it('repeats of what is offered only what is a name, and not all of a long list', () => {
+    const offered = Array.from({ length: 30 }, (_, index) => `M-${index}`)
+    const error = thrownBy(() =>
+      handshakeIn('start').answerStart(start(`A\nB \u001b[31m ${offered.join(' ')}`), 1100, DETAILS),
+    )
+    expect(error.hint).to.equal(`it offers ${offered.slice(0, 10).join(', ')}, 22 more`)
   })
 })
 
@@ -125,7 +187,7 @@ describe('Handshake.answerSecure', () => {
       initialResponse: () => Buffer.from('guest'),
       answer: (challenge: Uint8Array) => Buffer.from(`${Buffer.from(challenge)}? guest`),
     }
-    const handshake = handshakeIn('tune', { auth })
+    const handshake = handshakeIn('tune', { auth: [auth] })
     const challenge = Buffer.from('Please tell me your password')
     const { name, args } = handshake.answerSecure({ challenge }, 1200, DETAILS)
     expect(name).to.equal('connection.secure-ok')
@@ -146,7 +208,7 @@ describe('Handshake.answerSecure', () => {
         return Buffer.concat([Buffer.from(this.#key), challenge])
       }
     }
-    const handshake = handshakeIn('tune', { auth: new Digest() })
+    const handshake = handshakeIn('tune', { auth: [new Digest()] })
     const { args } = handshake.answerSecure({ challenge: Buffer.from('?') }, 1200, DETAILS)
     expect(args.response.toString()).to.equal('k?')
   })
@@ -154,13 +216,30 @@ describe('Handshake.answerSecure', () => {
   it('blames a mechanism that gives no octets, or a promise of some', () => {
     for (const answer of [() => undefined, async () => Buffer.from('late')]) {
       const auth = { ...plain('guest', 'hunter2'), answer: answer as unknown as () => Uint8Array }
-      const handshake = handshakeIn('tune', { auth })
+      const handshake = handshakeIn('tune', { auth: [auth] })
       const error = thrownBy(() => handshake.answerSecure({ challenge: Buffer.alloc(1) }, 1200, DETAILS))
       expect(error.message).to.equal(
         'cannot connect to broker:5672: the authentication mechanism PLAIN failed, waiting for Connection.Tune after 200 ms',
       )
       expect(error.cause).to.be.instanceOf(TypeError)
     }
+  })
+
+  it('answers sixteen challenges, and takes one more for a violation (503)', () => {
+    const auth = { ...plain('guest', 'hunter2'), answer: (challenge: Uint8Array) => challenge }
+    const handshake = handshakeIn('tune', { auth: [auth] })
+    const challenge = Buffer.from('again')
+    for (let count = 0; count < 16; count++) handshake.answerSecure({ challenge }, 1200, DETAILS)
+    expect(() => handshake.answerSecure({ challenge }, 1200, DETAILS))
+      .to.throw(Violation, 'more than 16 challenges for PLAIN')
+      .with.property('replyCode', 503)
+  })
+
+  it('sends no answer that the server does not take', () => {
+    const auth = { ...plain('guest', 'hunter2'), answer: () => Buffer.alloc(8192) }
+    const handshake = handshakeIn('tune', { auth: [auth] })
+    const error = thrownBy(() => handshake.answerSecure({ challenge: Buffer.alloc(1) }, 1200, DETAILS))
+    expect(error.message).to.include('connection.secure-ok would make 8208 octets')
   })
 
   it('takes a challenge to a mechanism that expects none for a violation (503)', () => {
@@ -209,6 +288,17 @@ describe('Handshake.refused', () => {
     )
   })
 
+  it('leaves out the password when the server says it again, as long as it has a use for it', () => {
+    const said = "ACCESS_REFUSED - 'hunter2' is not the password of guest"
+    const handshake = handshakeIn('tune')
+    const error = handshake.refused(403, said, 1300, DETAILS)
+    expect(error.replyText).to.equal("ACCESS_REFUSED - '[password]' is not the password of guest")
+    expect(inspect(error, { depth: 10, showHidden: true })).not.to.include('hunter2')
+    const opened = handshakeIn('open')
+    opened.forgetSecrets()
+    expect(opened.refused(403, said, 1300, DETAILS).replyText).to.equal(said)
+  })
+
   it('takes 530 after Open for a refused virtual host', () => {
     const error = handshakeIn('open').refused(530, 'NOT_ALLOWED - vhost', 1300, DETAILS)
     expect(error).not.to.be.instanceOf(AuthenticationError)
@@ -247,6 +337,13 @@ describe('Handshake.failed', () => {
       expect(error).not.to.be.instanceOf(AuthenticationError)
     })
   }
+
+  it('suspects the size of what it sent to log in, when the specification does not promise that it is taken', () => {
+    const auth = [plain('guest', 'x'.repeat(5000))]
+    expect(handshakeIn('tune', { auth }).failed('read ECONNRESET', 4200, DETAILS).hint).to.match(
+      /refused the credentials.*; or 5\d{3} octets are more than it takes before login: use a shorter token/,
+    )
+  })
 
   it('shows no password in any error', () => {
     for (const phase of ['start', 'tune', 'open'] as const) {

@@ -45,7 +45,7 @@ export class Machine {
       handshake: {
         address: 'peer:5672',
         // One that is asked more than once.
-        auth: { mechanism: 'PLAIN', initialResponse: () => Buffer.of(0), answer: challenge => challenge },
+        auth: [{ mechanism: 'PLAIN', initialResponse: () => Buffer.of(0), answer: challenge => challenge }],
         virtualHost: '/',
         clientProperties: { product: 'test' },
         tune: { heartbeat: 10, frameMax: FRAME_MAX, channelMax: 8 },

@@ -42,7 +42,7 @@ export class ProtocolPair {
         endpoint: { connectionName: 'pair', localPort: 1 },
         handshake: {
           address: 'peer:5672',
-          auth: plain('guest', 'guest'),
+          auth: [plain('guest', 'guest')],
           virtualHost: '/',
           clientProperties: { product: 'test' },
           tune: { heartbeat, frameMax, channelMax },
