@@ -146,7 +146,7 @@ export class Handshake {
       return this.#error(what, hint, now, told)
     }
     if (replyCode !== ReplyCode.AccessRefused) return this.#error(what, undefined, now, told)
-    const hint = "check username and password; RabbitMQ lets 'guest' in from its own host only"
+    const hint = this.#mechanism?.mechanism === 'EXTERNAL' ? CERTIFICATE_HINT : PASSWORD_HINT
     return this.#error(what, hint, now, told, AuthenticationError)
   }
 
@@ -254,6 +254,10 @@ export function failsEverywhere({ replyCode }: ConnectError): boolean {
 /** The mechanisms that are in use need one or two. */
 const CHALLENGES_MAX = 16
 
+const PASSWORD_HINT = "check username and password; RabbitMQ lets 'guest' in from its own host only"
+const CERTIFICATE_HINT =
+  'check the client certificate: whether one is sent, and whether RabbitMQ has a user of the name that it finds there by ' +
+  'its setting ssl_cert_login_from'
 const TOO_MUCH_HINT =
   'use a shorter token or fewer client properties, or raise initial_frame_max of RabbitMQ and the option initialFrameMax'
 

@@ -110,6 +110,13 @@ describe('Handshake.answerStart', () => {
     expect(error.cause).to.equal(cause)
   })
 
+  it('names what the mechanism cannot carry, and does not show it', () => {
+    const auth = [plain('guest', 'hunter2\0')]
+    const error = thrownBy(() => handshakeIn('start', { auth }).answerStart(start(), 1100, DETAILS))
+    expect(error.message).to.include('password must be well-formed Unicode without NUL characters, for PLAIN')
+    expect(inspect(error, { depth: 10, showHidden: true })).not.to.include('hunter2')
+  })
+
   const sizes: [what: string, serverProperties: FieldTable, limit: number][] = [
     ['RabbitMQ 3', { product: 'RabbitMQ', version: '3.13.7' }, 4096],
     ['RabbitMQ 4.0', { product: 'RabbitMQ', version: '4.0.5' }, 4096],
@@ -286,6 +293,14 @@ describe('Handshake.refused', () => {
       'cannot connect to broker:5672: the server refused: 403 ACCESS_REFUSED - Login was refused, waiting for ' +
         "Connection.Tune after 300 ms (check username and password; RabbitMQ lets 'guest' in from its own host only)",
     )
+  })
+
+  it('points at the certificate when that is what was to tell who it is', () => {
+    const handshake = handshakeIn('start', { auth: [external()] })
+    handshake.answerStart(start('EXTERNAL'), 1100, DETAILS)
+    const error = handshake.refused(403, 'ACCESS_REFUSED', 1300, DETAILS)
+    expect(error).to.be.instanceOf(AuthenticationError)
+    expect(error.hint).to.match(/^check the client certificate: .*ssl_cert_login_from/)
   })
 
   it('leaves out the password when the server says it again, as long as it has a use for it', () => {
