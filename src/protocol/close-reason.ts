@@ -1,6 +1,7 @@
 // Why something ended. Every `closed` promise of thump resolves with one of these, and everything that was pending
 // rejects with an error whose `cause` leads to one. It is a description, not an error: a clean close has a reason too.
 
+import { adviceOn, deprecatedFeatureIn } from './deprecated-feature.js'
 import { replyCodeName } from './reply-codes.js'
 
 /**
@@ -50,6 +51,8 @@ export function describeReason(reason: CloseReason): string {
   if (reason.text !== undefined && reason.text !== '') parts.push(reason.text)
   else if (reason.code !== undefined) parts.push(replyCodeName(reason.code))
   if (reason.method !== undefined) parts.push(` (${reason.method})`)
+  const feature = deprecatedFeatureIn(reason.code, reason.text)
+  if (feature !== undefined) parts.push(`: ${adviceOn(feature)}`)
   return parts.join('')
 }
 

@@ -3,6 +3,7 @@
 
 import { type CloseReason, describeReason } from './close-reason.js'
 import { type DeclareMismatch, declareMismatchIn } from './declare-mismatch.js'
+import { deprecatedFeatureIn } from './deprecated-feature.js'
 import { ReplyCode } from './reply-codes.js'
 import type { ReturnedMessage } from './returned-message.js'
 
@@ -92,6 +93,11 @@ export class ConnectionClosedError extends AmqpError {
     super(`connection ${describeReason(reason)}`, detailsOf(reason, details))
     attachReason(this, reason)
   }
+
+  /** What the broker does not permit any more, by RabbitMQ's name for it, when it closed for that (541). */
+  get deprecatedFeature(): string | undefined {
+    return deprecatedFeatureIn(this.replyCode, this.replyText)
+  }
 }
 
 /** The channel is closed; `reason` says why. A channel ended by its connection carries the connection's reason. */
@@ -109,6 +115,11 @@ export class ChannelClosedError extends AmqpError {
   /** Whether the server closed it because something does not exist (404). */
   get notFound(): boolean {
     return this.replyCode === ReplyCode.NotFound
+  }
+
+  /** What the broker does not permit any more, by RabbitMQ's name for it, when that ended the connection (541). */
+  get deprecatedFeature(): string | undefined {
+    return deprecatedFeatureIn(this.replyCode, this.replyText)
   }
 
   /** What differs, when something was declared again with other properties (406). */
