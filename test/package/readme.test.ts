@@ -20,7 +20,10 @@ const RUNS_ON_MS = 2_000
 
 const root = projectRoot()
 const read = (page: string) => readFileSync(join(root, page), 'utf8')
-const PAGES = ['README.md', 'CHANGELOG.md', ...readdirSync(join(root, 'docs')).map(name => `docs/${name}`)]
+const PAGES = [
+  ...['README.md', 'CHANGELOG.md', 'SECURITY.md'],
+  ...readdirSync(join(root, 'docs')).map(name => `docs/${name}`),
+]
 const BLOCKS = PAGES.flatMap(page => codeBlocks(page, read(page)))
 const PROGRAMS = BLOCKS.filter(block => block.isProgram)
 /** Below the project, where 'thump' is the project itself, as built. */

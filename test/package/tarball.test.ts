@@ -132,7 +132,7 @@ describe('The packed package', function () {
       .to.be.an('array')
       .that.satisfies(
         (names: string[]) =>
-          names.every(name => /^(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/.test(name)),
+          names.every(name => /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|SECURITY\.md)$/.test(name)),
         others.join(', '),
       )
     expect(
