@@ -18,7 +18,8 @@ const GRACE_MS = 3000
  *   env?: Record<string, string>,
  *   quiet?: boolean,
  *   cwd?: string,
- * }} RunOptions
+ *   look?: (text: string) => void,
+ * }} RunOptions `look` is shown what the program prints, piece by piece, and it is printed all the same.
  */
 
 /** Programs that run now, for the case that we are ended ourselves. */
@@ -42,9 +43,9 @@ export function runNode(parameters, options) {
  * @returns {Promise<Outcome>}
  */
 export async function run(program, parameters, options = {}) {
-  const { deadlineMs = 5 * 60_000, env = {}, quiet = false, cwd = process.cwd() } = options
+  const { deadlineMs = 5 * 60_000, env = {}, quiet = false, cwd = process.cwd(), look } = options
   const begin = performance.now()
-  const output = quiet ? 'pipe' : 'inherit'
+  const output = quiet || look !== undefined ? 'pipe' : 'inherit'
   const child = spawn(program, parameters, {
     cwd,
     env: { ...process.env, ...env },
@@ -55,8 +56,18 @@ export async function run(program, parameters, options = {}) {
   const { pid } = child
   if (pid !== undefined) running.add(pid)
   let text = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream?.setEncoding('utf8').on('data', chunk => (text += chunk))
+  const outlets = /** @type {const} */ ([
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr],
+  ])
+  const ends = outlets.map(([stream, outlet]) => {
+    stream?.setEncoding('utf8').on('data', chunk => {
+      if (quiet) text += chunk
+      else outlet.write(chunk)
+      look?.(chunk)
+    })
+    return new Promise(resolve => stream?.once('end', resolve))
+  })
   let end = /** @type {Promise<void> | undefined} */ (undefined)
   const timer = setTimeout(() => {
     if (pid !== undefined) end = endTree(pid)
@@ -71,6 +82,13 @@ export async function run(program, parameters, options = {}) {
   })
   clearTimeout(timer)
   await end
+  if (output === 'pipe') {
+    // What it printed last may be in the pipes still.
+    const patience = new AbortController()
+    const late = delay(LAST_WORDS_MS, undefined, { signal: patience.signal }).catch(() => {})
+    await Promise.race([Promise.all(ends), late])
+    patience.abort()
+  }
   if (pid !== undefined) running.delete(pid)
   return { status, signal, isLate: end !== undefined, milliseconds: performance.now() - begin, output: text }
 }
@@ -93,6 +111,7 @@ export async function endTree(root) {
 }
 
 const LOOK_EVERY_MS = 50
+const LAST_WORDS_MS = 1000
 
 /** A signal that ends this process ends whatever it runs first. */
 export function endAllOnSignals() {

@@ -19,6 +19,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { ensurePackages } from './packages.js'
 import { endAllOnSignals, runNode } from './process-tree.js'
+import { SecretWatch } from './secrets.js'
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
@@ -99,6 +100,11 @@ const longer = Math.max(1, Number(process.env['FC_RUNS_FACTOR'] ?? 1))
 /** @type {{ name: string, counts: Counts, milliseconds: number }[]} */
 const results = []
 
+/** Everything that is printed passes it. */
+const secrets = new SecretWatch()
+/** The part that is running. */
+let running = 'the run'
+
 /** What was not run, and why: it is said again beside the sum. @type {string[]} */
 const notes = []
 
@@ -133,6 +139,7 @@ async function main() {
   if (isWanted('live4')) await live4(broker, broker4)
   if (isWanted('package')) await part('package', 'layers, public names, packed tarball', () => mocha(PACKAGE))
   if (isWanted('fuzz')) await part('fuzz', 'a short run of each fuzzer', () => mocha(FUZZ))
+  await part('secrets', 'no password of a test in all that was printed', noSecrets)
   finish()
 }
 
@@ -144,6 +151,7 @@ async function main() {
  * @param {() => Promise<Counts>} action
  */
 async function part(name, headline, action) {
+  running = name
   print(`\n== ${name}: ${headline}`)
   const begin = performance.now()
   const counts = await action()
@@ -183,6 +191,12 @@ async function unit() {
 /** Thresholds are in .c8rc.json. */
 async function coverage() {
   return check(['node_modules/c8/bin/c8.js', 'report'])
+}
+
+/** A check of the checks above: what they printed must not show what the tests keep secret. */
+async function noSecrets() {
+  for (const leak of secrets.leaks) print(`  ${leak}`)
+  return verdict(secrets.leaks.length === 0)
 }
 
 /** @typedef {Promise<import('./process-tree.js').Outcome | undefined> | undefined} Search */
@@ -263,7 +277,7 @@ async function findBroker(deadlineMs, series = process.env['RABBITMQ_SERIES'] ??
 async function check(...programs) {
   let ok = true
   for (const parameters of programs) {
-    const { status, isLate } = await runNode(parameters, { deadlineMs: 5 * MINUTE })
+    const { status, isLate } = await runNode(parameters, { deadlineMs: 5 * MINUTE, look })
     if (isLate) print('  it did not end in time and was ended')
     ok &&= status === 0
   }
@@ -296,7 +310,7 @@ async function mocha({ name, files, ignore = [], folder, deadlineMs, env: ownEnv
       ...(options.grep === undefined ? [] : ['--grep', options.grep]),
       ...files,
     ],
-    { deadlineMs: deadlineMs * longer, env: { FC_SEED: seed, ...ownEnv, ...env } },
+    { deadlineMs: deadlineMs * longer, env: { FC_SEED: seed, ...ownEnv, ...env }, look },
   )
   const counts = existsSync(file)
     ? JSON.parse(readFileSync(file, 'utf8'))
@@ -340,5 +354,11 @@ function seconds(milliseconds) {
 
 /** @param {string} line */
 function print(line) {
+  look(line)
   process.stdout.write(`${line}\n`)
+}
+
+/** @param {string} text */
+function look(text) {
+  secrets.look(text, running)
 }

@@ -66,14 +66,14 @@ describe('The refresh of a secret', () => {
   afterEach(() => stage.close())
 
   it('gives the broker a new one when four fifths of the life of the old are over, again and again', async () => {
-    stage = await Stage.open(count => ({ password: `token ${count}`, expiresInMs: HOUR_MS }))
+    stage = await Stage.open(count => ({ password: `${PASSWORD} ${count}`, expiresInMs: HOUR_MS }))
     expect(stage.clock.timers).to.deep.equal([48 * MINUTE_MS])
     await stage.clock.advance(48 * MINUTE_MS - 1)
     expect(stage.asked).to.have.length(1)
     await stage.clock.advance(1)
-    expect(stage.secrets).to.deep.equal(['token 2'])
+    expect(stage.secrets).to.deep.equal([`${PASSWORD} 2`])
     await stage.clock.advance(96 * MINUTE_MS)
-    expect(stage.secrets).to.deep.equal(['token 2', 'token 3', 'token 4'])
+    expect(stage.secrets).to.deep.equal([`${PASSWORD} 2`, `${PASSWORD} 3`, `${PASSWORD} 4`])
     expect(stage.failures).to.deep.equal([])
     // The other one is the driver's, for the answer to the last update.
     expect(stage.clock.timers.filter(timer => timer > 20_000)).to.deep.equal([48 * MINUTE_MS])
@@ -103,16 +103,16 @@ describe('The refresh of a secret', () => {
 
   it('waits longer than a timer of Node can', async () => {
     const yearMs = 365 * 24 * HOUR_MS
-    stage = await Stage.open(count => ({ password: `token ${count}`, expiresInMs: yearMs }))
+    stage = await Stage.open(count => ({ password: `${PASSWORD} ${count}`, expiresInMs: yearMs }))
     expect(stage.clock.timers).to.deep.equal([2 ** 31 - 1])
     await stage.clock.advance(0.8 * yearMs - 1)
     expect(stage.secrets).to.deep.equal([])
     await stage.clock.advance(1)
-    expect(stage.secrets).to.deep.equal(['token 2'])
+    expect(stage.secrets).to.deep.equal([`${PASSWORD} 2`])
   })
 
   it('asks once a second at most, however short the lives are', async () => {
-    stage = await Stage.open(count => ({ password: `token ${count}`, expiresInMs: 1 }))
+    stage = await Stage.open(count => ({ password: `${PASSWORD} ${count}`, expiresInMs: 1 }))
     await stage.clock.advance(5_500)
     expect(stage.secrets).to.have.length(5)
   })
@@ -143,13 +143,13 @@ describe('The refresh of a secret', () => {
   it('comes back when an attempt succeeds', async () => {
     stage = await Stage.open(count => {
       if (count === 2) throw new Error('away')
-      return { password: `token ${count}`, expiresInMs: 100_000 }
+      return { password: `${PASSWORD} ${count}`, expiresInMs: 100_000 }
     })
     await stage.clock.advance(90_000)
-    expect(stage.secrets).to.deep.equal(['token 3'])
+    expect(stage.secrets).to.deep.equal([`${PASSWORD} 3`])
     expect(stage.failures).to.have.length(1)
     await stage.clock.advance(80_000)
-    expect(stage.secrets).to.deep.equal(['token 3', 'token 4'])
+    expect(stage.secrets).to.deep.equal([`${PASSWORD} 3`, `${PASSWORD} 4`])
   })
 
   it('names what is wrong with what was given', async () => {
@@ -178,7 +178,7 @@ describe('The refresh of a secret', () => {
   })
 
   it('tries again when the broker does not answer in time', async () => {
-    stage = await Stage.open(count => ({ password: `token ${count}`, expiresInMs: 5 * MINUTE_MS }))
+    stage = await Stage.open(count => ({ password: `${PASSWORD} ${count}`, expiresInMs: 5 * MINUTE_MS }))
     stage.answers = false
     await stage.clock.advance(4 * MINUTE_MS + 20_000)
     const [error, retryInMs] = stage.failures[0] ?? []
@@ -188,7 +188,7 @@ describe('The refresh of a secret', () => {
   })
 
   it('leaves it to closed to tell that the broker refused the secret', async () => {
-    stage = await Stage.open(count => ({ password: `token ${count}`, expiresInMs: 5_000 }))
+    stage = await Stage.open(count => ({ password: `${PASSWORD} ${count}`, expiresInMs: 5_000 }))
     stage.virtual.peer.on('connection.update-secret', () => {
       const args = { replyCode: 530, replyText: 'NOT_ALLOWED', classId: 10, methodId: 70 }
       stage.virtual.peer.send(0, { name: 'connection.close', args })
@@ -215,7 +215,7 @@ describe('The refresh of a secret', () => {
   })
 
   it('goes on while the connection drains, and keeps nothing waiting after it', async () => {
-    stage = await Stage.open(count => ({ password: `token ${count}`, expiresInMs: 5_000 }))
+    stage = await Stage.open(count => ({ password: `${PASSWORD} ${count}`, expiresInMs: 5_000 }))
     const channel = await stage.virtual.connection.openChannel()
     const done = new Deferred<void>()
     const consumer = await channel.consume('q', () => done.promise)
@@ -230,7 +230,7 @@ describe('The refresh of a secret', () => {
     await stage.clock.settle()
     const closing = stage.virtual.connection.close({ drain: true, timeout: MINUTE_MS })
     await stage.clock.advance(4_000)
-    expect(stage.secrets).to.deep.equal(['token 2'])
+    expect(stage.secrets).to.deep.equal([`${PASSWORD} 2`])
     done.resolve()
     await stage.clock.advance(1_000)
     await within(1_000, 'close()', closing)

@@ -8,7 +8,7 @@ import {
   connect,
   type SecretRefreshError,
 } from '../../src/index.js'
-import { CertificateAuthority, type IssuedCertificate } from '../support/certificates.js'
+import { CertificateAuthority, type Identity } from '../support/certificates.js'
 import { expectNoSecret, PASSWORD } from '../support/connect-failure.js'
 import { BROKER_START_MS } from '../support/live-session.js'
 import { until } from '../support/rabbitmq/deadline.js'
@@ -166,25 +166,27 @@ describe('logging in, with RabbitMQ', function () {
     before(async function () {
       // Of one in a container no other port than AMQP's is to be reached.
       if ((await ensureInstallation()).kind !== 'local') this.skip()
-      authority = CertificateAuthority.create()
-      const names = ['DNS:localhost', 'IP:127.0.0.1']
-      port = await startTlsListener(node, authority, authority.issue('localhost', { names }))
+      authority = new CertificateAuthority()
+      const server = authority.issue({ names: ['localhost', '127.0.0.1'] })
+      port = await startTlsListener(node, authority, server)
       await startPlugin(node, 'rabbitmq_auth_mechanism_ssl')
       await configure(node, 'rabbit', 'ssl_cert_login_from', 'common_name')
     })
 
-    function dialling(certificate?: IssuedCertificate): () => Socket {
-      const { certificate: cert, key } = certificate ?? {}
-      return () => connectTls({ host: '127.0.0.1', port, ca: authority.certificate, cert, key })
+    function dialling(identity?: Identity): () => Socket {
+      return () => connectTls({ host: '127.0.0.1', port, ca: authority.cert, ...identity })
     }
 
     it('logs in by EXTERNAL as the one whom the certificate names', async () => {
-      const seen = await loggedIn({ auth: ['EXTERNAL', 'PLAIN'] }, dialling(authority.issue(USER)))
+      const seen = await loggedIn(
+        { auth: ['EXTERNAL', 'PLAIN'] },
+        dialling(authority.issue({ commonName: USER })),
+      )
       expect(seen).to.deep.equal({ user: USER, mechanism: 'EXTERNAL' })
     })
 
     it('is refused when the broker does not know whom it names', async () => {
-      const stream = dialling(authority.issue('a stranger'))
+      const stream = dialling(authority.issue({ commonName: 'a stranger' }))
       const error = await rejectionOf(connect({ auth: 'EXTERNAL', stream }), AuthenticationError)
       expect(error).to.include({ phase: 'tune', replyCode: 403 })
     })

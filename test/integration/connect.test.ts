@@ -120,8 +120,10 @@ describe('connect, with RabbitMQ', () => {
 
   it('is refused a virtual host that the user may not use', async function () {
     const node = await sharedNode(this)
-    await node.evaluate('rabbit_auth_backend_internal:add_user(<<"nobody">>, <<"right">>, <<"test">>)')
-    const options = { username: 'nobody', password: 'right' }
+    await node.evaluate(
+      'rabbit_auth_backend_internal:add_user(<<"nobody">>, <<"hunter2, right">>, <<"test">>)',
+    )
+    const options = { username: 'nobody', password: 'hunter2, right' }
     const error = await failureOf(connect(url, options), String(port))
     expect(error).to.include({ name: 'ConnectError', phase: 'open', replyCode: 530 })
     expect(error.message).to.match(/access to vhost/)

@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { until } from '../support/rabbitmq/deadline.js'
 import { startTimeOf } from '../support/rabbitmq/process-identity.js'
@@ -15,7 +16,18 @@ interface Outcome {
 }
 
 interface ProcessTree {
-  runNode(parameters: readonly string[], options: { deadlineMs?: number; quiet?: boolean }): Promise<Outcome>
+  runNode(
+    parameters: readonly string[],
+    options: { deadlineMs?: number; quiet?: boolean; look?: (text: string) => void },
+  ): Promise<Outcome>
+}
+
+interface Secrets {
+  readonly MARK: string
+  readonly SecretWatch: new () => {
+    readonly leaks: readonly string[]
+    look(text: string, who: string): void
+  }
 }
 
 interface Packages {
@@ -58,6 +70,14 @@ describe('The run of the tests', function () {
         isLate: false,
         output: '1\n2\n',
       })
+    })
+
+    it('and shows what it prints, to the last of it', async () => {
+      const long = 'x'.repeat(1_000_000)
+      const file = write('long.cjs', `process.stdout.write('x'.repeat(1e6) + 'end')`)
+      let shown = ''
+      await runNode([file], { quiet: true, look: text => (shown += text) })
+      expect(shown === `${long}end`).to.equal(true)
     })
 
     it('to its deadline, and then ends it with all that it has started, deaf ones too', async function () {
@@ -130,6 +150,50 @@ describe('The run of the tests', function () {
     })
   })
 
+  describe('looks for passwords in what is printed', () => {
+    let secrets: Secrets
+    before(async () => {
+      secrets = await load<Secrets>('secrets.js')
+    })
+
+    function leaksIn(...pieces: readonly string[]): readonly string[] {
+      const watch = new secrets.SecretWatch()
+      for (const piece of pieces) watch.look(piece, 'unit')
+      return watch.leaks
+    }
+
+    const forms: [form: string, write: (octets: Buffer) => string][] = [
+      ['as text', octets => octets.toString()],
+      ['in hexadecimal', octets => octets.toString('hex')],
+      ['in hexadecimal', octets => inspect(octets)],
+      ['as numbers', octets => inspect(new Uint8Array(octets))],
+      ['as numbers', octets => JSON.stringify(octets, null, 2)],
+      ...[0, 1, 2].map((offset): [string, (octets: Buffer) => string] => [
+        'in base64',
+        octets => Buffer.concat([Buffer.alloc(offset, 'u'), octets, Buffer.from('!')]).toString('base64'),
+      ]),
+    ]
+    for (const [index, [form, spell]] of forms.entries()) {
+      it(`and finds one ${form} (${index + 1}), also when it comes in two pieces, and does not print it`, () => {
+        const text = `an error with ${spell(Buffer.from(`\0user\0${secrets.MARK}-x`))} in it`
+        for (let cut = 0; cut <= text.length; cut += 7) {
+          const leaks = leaksIn(text.slice(0, cut), text.slice(cut))
+          expect(leaks).to.have.length(1)
+          expect(leaks[0]).to.include(`unit printed a secret of the tests, ${form}, behind: anerrorwith`)
+          expect(leaksIn(...leaks)).to.deep.equal([])
+        }
+      })
+    }
+
+    it('and finds none where there is none', () => {
+      expect(leaksIn('hunter', ' 3', inspect(Buffer.from('hunter3')), 'hunt\n')).to.deep.equal([])
+      const watch = new secrets.SecretWatch()
+      watch.look(secrets.MARK.slice(0, 3), 'unit')
+      watch.look(secrets.MARK.slice(3), 'live')
+      expect(watch.leaks).to.deep.equal([])
+    })
+  })
+
   describe('looks at the packages', () => {
     let findDifference: Packages['findDifference']
     before(async () => {
@@ -192,7 +256,9 @@ describe('The run of the tests', function () {
       'test/frames/one.test.ts',
       "it('fails', () => { throw new Error('on purpose') })\nit('is skipped')\n",
     )
-    write('test/fuzz/one.test.ts', "it('crashes', () => process.exit(7))\n")
+    // A leak is planted in what the fuzzers print: the check at the end is seen to find it.
+    const leak = "console.log(Buffer.from('a hunter2').toString('base64'))"
+    write('test/fuzz/one.test.ts', `it('crashes', () => { ${leak}; process.exit(7) })\n`)
     const { NODE_V8_COVERAGE: _, ...env } = process.env
     const { stdout, status } = spawnSync(
       process.execPath,
@@ -213,7 +279,9 @@ describe('The run of the tests', function () {
     expect(stdout).to.contain('AMQP_URL names the broker\n')
     expect(stdout).to.match(/✗ live4 +0 passed, 1 failed/)
     expect(stdout).not.to.contain('== live:')
-    expect(stdout).to.match(/\n\d passed, [45] failed, 1 skipped\n$/)
+    expect(stdout).to.contain('  fuzz printed a secret of the tests, in base64, behind:')
+    expect(stdout).to.match(/✗ secrets +0 passed, 1 failed/)
+    expect(stdout).to.match(/\n\d passed, [56] failed, 1 skipped\n$/)
     expect(status).to.equal(1)
   })
 })

@@ -1,62 +1,71 @@
 // Certificates for tests, made by the openssl command on the spot: an authority, and what it issues for servers and clients.
 // Their keys protect nothing and live in memory only. It knows nothing of brokers or sockets.
 //
-//   const authority = CertificateAuthority.create()
-//   const server = authority.issue('localhost', { names: ['DNS:localhost', 'IP:127.0.0.1'] })
-//   const client = authority.issue('user')
-//   tls.connect({ ca: authority.certificate, cert: client.certificate, key: client.key })
+//   const authority = new CertificateAuthority()
+//   const server = authority.issue({ names: ['localhost', '127.0.0.1'] })
+//   const client = authority.issue({ commonName: 'user' })
+//   tls.connect({ ca: authority.cert, ...client })
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** In PEM. */
-export interface IssuedCertificate {
-  readonly certificate: string
+/** A certificate and its key, as PEM. */
+export interface Identity {
+  readonly cert: string
   readonly key: string
 }
 
-export interface IssueOptions {
-  /** Subject alternative names, as openssl writes them: `DNS:localhost`, `IP:127.0.0.1`. None by default. */
-  readonly names?: readonly string[]
-  /** From now; negative for one that has expired. Default 2. */
-  readonly days?: number
+export interface CertificateRequest {
+  /** The common name. For a server the first of its names, by default. */
+  readonly commonName?: string | undefined
+  /** Host names and addresses that a server is known by. None by default: the certificate is a client's. */
+  readonly names?: readonly string[] | undefined
 }
 
 const DEADLINE_MS = 20_000
+const LIFE = ['-days', '2']
 /** Made in a few milliseconds, where RSA takes half a second. */
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', 'key.pem']
 
 export class CertificateAuthority {
-  /** In PEM: what is to be trusted. */
-  readonly certificate: string
+  /** What those must trust who are to trust what it issues. */
+  readonly cert: string
   readonly #key: string
 
-  private constructor(certificate: string, key: string) {
-    this.certificate = certificate
+  constructor(commonName = 'thump test authority') {
+    const { cert, key } = inDirectory(directory => {
+      openssl(
+        directory,
+        'req',
+        '-x509',
+        ...NEW_KEY,
+        '-subj',
+        `/CN=${commonName}`,
+        ...LIFE,
+        '-out',
+        'cert.pem',
+      )
+      return { cert: directory.read('cert.pem'), key: directory.read('key.pem') }
+    })
+    this.cert = cert
     this.#key = key
   }
 
-  static create(commonName = 'thump tests'): CertificateAuthority {
+  issue({ names = [], commonName = names[0] ?? 'client' }: CertificateRequest): Identity {
     return inDirectory(directory => {
-      const subject = ['-subj', `/CN=${commonName}`, '-days', '2', '-out', 'certificate.pem']
-      openssl(directory, 'req', '-x509', ...NEW_KEY, ...subject)
-      return new CertificateAuthority(directory.read('certificate.pem'), directory.read('key.pem'))
-    })
-  }
-
-  issue(commonName: string, { names = [], days = 2 }: IssueOptions = {}): IssuedCertificate {
-    return inDirectory(directory => {
-      directory.write('ca.pem', this.certificate)
+      directory.write('ca.pem', this.cert)
       directory.write('ca-key.pem', this.#key)
-      const alternatives = names.length === 0 ? '' : `subjectAltName=${names.join(',')}\n`
+      const known = names.map(name => `${isIP(name) === 0 ? 'DNS' : 'IP'}:${name}`)
+      const alternatives = known.length === 0 ? '' : `subjectAltName=${known.join(',')}\n`
       directory.write('extensions', `basicConstraints=CA:FALSE\n${alternatives}`)
       openssl(directory, 'req', ...NEW_KEY, '-subj', `/CN=${commonName}`, '-out', 'request.pem')
       const authority = ['-CA', 'ca.pem', '-CAkey', 'ca-key.pem', '-CAcreateserial']
-      const contents = ['-in', 'request.pem', '-extfile', 'extensions', '-days', String(days)]
-      openssl(directory, 'x509', '-req', ...contents, ...authority, '-out', 'certificate.pem')
-      return { certificate: directory.read('certificate.pem'), key: directory.read('key.pem') }
+      const contents = ['-in', 'request.pem', '-extfile', 'extensions', ...LIFE]
+      openssl(directory, 'x509', '-req', ...contents, ...authority, '-out', 'cert.pem')
+      return { cert: directory.read('cert.pem'), key: directory.read('key.pem') }
     })
   }
 }

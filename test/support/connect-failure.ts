@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import { ConnectError, type Connection, type ConnectOptions, connect } from '../../src/index.js'
 import { rejectionOf } from './rejection.js'
 
-/** Stands in no other text of the tests. */
+/** Stands in no other text of the tests. All that they keep secret contains `hunter2`: scripts/secrets.js looks for it. */
 export const PASSWORD = 'hunter2-πß'
 
 /** Connects with {@link PASSWORD}, which must fail, with an error that names `address`. */

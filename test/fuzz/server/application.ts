@@ -360,4 +360,4 @@ export class Application {
 }
 
 /** It must be in nothing that is said. */
-export const SECRET = 'hush-4711-hush'
+export const SECRET = 'hunter2-4711-hush'

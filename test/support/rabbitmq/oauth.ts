@@ -39,7 +39,7 @@ export class TokenIssuer {
       aud: [AUDIENCE],
       scope: SCOPES,
       exp,
-      jti: randomBytes(8).toString('hex'),
+      jti: `hunter2 ${randomBytes(8).toString('hex')}`,
     }
     const signed = [header, claims]
       .map(part => Buffer.from(JSON.stringify(part)).toString('base64url'))

@@ -3,7 +3,7 @@
 // the settings of the node, and not at those of the listener, before it believes a certificate.)
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import type { CertificateAuthority, IssuedCertificate } from '../certificates.js'
+import type { CertificateAuthority, Identity } from '../certificates.js'
 import { freePort } from './free-port.js'
 import type { RabbitMqNode } from './rabbitmq-node.js'
 
@@ -11,15 +11,15 @@ import type { RabbitMqNode } from './rabbitmq-node.js'
 export async function startTlsListener(
   node: RabbitMqNode,
   authority: CertificateAuthority,
-  { certificate, key }: IssuedCertificate,
+  { cert, key }: Identity,
 ): Promise<number> {
   const port = await freePort()
   const privateKey = createPrivateKey(key).export({ format: 'der', type: 'pkcs8' })
   await node.evaluate(
     `Options = [
-       {cert, ${octets(new X509Certificate(certificate).raw)}},
+       {cert, ${octets(new X509Certificate(cert).raw)}},
        {key, {'PrivateKeyInfo', ${octets(privateKey)}}},
-       {cacerts, [${octets(new X509Certificate(authority.certificate).raw)}]},
+       {cacerts, [${octets(new X509Certificate(authority.cert).raw)}]},
        {verify, verify_peer}, {fail_if_no_peer_cert, false}],
      application:set_env(rabbit, ssl_options, Options),
      rabbit_networking:start_ssl_listener({"127.0.0.1", ${port}}, Options, 1)`,
