@@ -6,11 +6,11 @@
 
 import { type FieldTable, FRAME_MIN_SIZE, INITIAL_FRAME_MAX } from '../frames/index.js'
 
+/** From this version on it takes more. Read as a number, 4.10 is the same, and no version before it is as large. */
+const RAISED_IN = 4.1
+
 /** Octets of the largest frame that a server takes before Tune, by what it says of itself in Connection.Start. */
 export function initialFrameMaxOf({ product, version }: FieldTable): number {
-  if (product !== 'RabbitMQ' || typeof version !== 'string') return INITIAL_FRAME_MAX
-  const [, major, minor] = /^(\d+)\.(\d+)/.exec(version) ?? []
-  if (major === undefined) return INITIAL_FRAME_MAX
-  const isOld = Number(major) < 4 || (Number(major) === 4 && Number(minor) < 1)
+  const isOld = product === 'RabbitMQ' && Number.parseFloat(String(version)) < RAISED_IN
   return isOld ? FRAME_MIN_SIZE : INITIAL_FRAME_MAX
 }

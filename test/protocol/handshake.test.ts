@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { expect } from 'chai'
-import type { FieldTable } from '../../src/frames/index.js'
+import { ArgumentError, type FieldTable } from '../../src/frames/index.js'
 import { AuthenticationError, ConnectError } from '../../src/protocol/errors.js'
 import { encodeAhead, encodeMethodFrame } from '../../src/protocol/frame-writers.js'
 import { failsEverywhere, Handshake, type HandshakeOptions } from '../../src/protocol/handshake.js'
@@ -35,6 +35,12 @@ function handshakeIn(phase: 'start' | 'tune' | 'open', options: Partial<Handshak
   if (phase !== 'start') handshake.answerStart(start(), 1100, DETAILS)
   if (phase === 'open') handshake.answerTune(TUNE)
   return handshake
+}
+
+/** Octets of the Start-Ok with which it answers. */
+function sizeOf(handshake: Handshake): number {
+  const answer = handshake.answerStart(start(), 1100, DETAILS)
+  return encodeAhead(encodeMethodFrame, 0, Number.POSITIVE_INFINITY, answer).length
 }
 
 function thrownBy(act: () => unknown): ConnectError {
@@ -131,14 +137,16 @@ describe('Handshake.answerStart', () => {
           1100,
           DETAILS,
         )
-      const encoded = (length: number) =>
-        encodeAhead(encodeMethodFrame, 0, Number.POSITIVE_INFINITY, answer(length)).length
-      const longest = limit - encoded(0)
-      expect(encoded(longest)).to.equal(limit)
+      const longest = limit - sizeOf(handshakeIn('start', { auth: [plain('guest', '')] }))
+      expect(answer(longest).args.response).to.have.length(longest + 7)
       const error = thrownBy(() => answer(longest + 1))
       expect(error).to.include({ phase: 'start', ...DETAILS })
       expect(error.message).to.include(
         `connection.start-ok would make ${limit + 1} octets, and before it has let anybody in the server takes ${limit}`,
+      )
+      expect(error.cause).to.be.instanceOf(ArgumentError)
+      expect((error.cause as Error).message).to.equal(
+        `connection.start-ok must fit one frame of ${limit} octets`,
       )
       expect(error.hint).to.match(
         /shorter token .* initial_frame_max of RabbitMQ and the option initialFrameMax/,
@@ -354,9 +362,14 @@ describe('Handshake.failed', () => {
   }
 
   it('suspects the size of what it sent to log in, when the specification does not promise that it is taken', () => {
-    const auth = [plain('guest', 'x'.repeat(5000))]
-    expect(handshakeIn('tune', { auth }).failed('read ECONNRESET', 4200, DETAILS).hint).to.match(
-      /refused the credentials.*; or 5\d{3} octets are more than it takes before login: use a shorter token/,
+    const hintFor = (length: number) => {
+      const auth = [plain('guest', 'x'.repeat(length))]
+      return handshakeIn('tune', { auth }).failed('read ECONNRESET', 4200, DETAILS).hint
+    }
+    const promised = 4096 - sizeOf(handshakeIn('start', { auth: [plain('guest', '')] }))
+    expect(hintFor(promised)).to.match(/without saying why when it is old$/)
+    expect(hintFor(promised + 1)).to.match(
+      /refused the credentials.*; or 4097 octets are more than it takes before login: use a shorter token/,
     )
   })
 

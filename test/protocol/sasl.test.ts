@@ -49,6 +49,10 @@ describe('external', () => {
 })
 
 describe('mechanismNamed', () => {
+  it('knows three', () => {
+    expect(AUTH_NAMES).to.deep.equal(['PLAIN', 'AMQPLAIN', 'EXTERNAL'])
+  })
+
   for (const name of AUTH_NAMES) {
     it(`makes ${name}, which expects no challenge and shows the password in no inspection`, () => {
       const mechanism = mechanismNamed(name, 'guest', 'hunter2')
@@ -69,9 +73,15 @@ describe('conceal', () => {
     }
   })
 
+  it('takes five characters for a secret, and no fewer', () => {
+    expect(conceal('a12345 b1234', plain('u', '12345'))).to.equal('a[password] b1234')
+    expect(conceal('a12345 b1234', plain('u', '1234'))).to.equal('a12345 b1234')
+  })
+
   it('leaves alone what is no secret, and what it does not know', () => {
     for (const mechanism of [plain('guest', 'guest'), plain('u', 'user'), plain('u', ''), external()]) {
-      expect(conceal('user guest may not', mechanism)).to.equal('user guest may not')
+      const said = 'user guest may not: undefined'
+      expect(conceal(said, mechanism)).to.equal(said)
     }
   })
 })
