@@ -11,11 +11,32 @@ import { CONTROL_LOOP } from './control-channel.js'
 import { freePort } from './free-port.js'
 import type { DockerRabbitMq } from './installation.js'
 import type { NodeDirectory } from './node-directory.js'
-import { DEFAULT_SETTINGS, type NodeLauncher, type RabbitMqSettings } from './node-launcher.js'
+import {
+  CLIENT_CERTIFICATES,
+  DEFAULT_SETTINGS,
+  type NodeLauncher,
+  type RabbitMqSettings,
+  type TlsListener,
+} from './node-launcher.js'
 
 const CTL_TIMEOUT_MS = 90_000
 
 const CONFIGURATION_FILE = '/etc/rabbitmq/rabbitmq.conf'
+
+const TLS_PORT = 5671
+const TLS_FILES = {
+  cacertfile: '/etc/rabbitmq/ca.pem',
+  certfile: '/etc/rabbitmq/cert.pem',
+  keyfile: '/etc/rabbitmq/key.pem',
+}
+
+const TLS_SETTINGS: RabbitMqSettings = {
+  'listeners.ssl.1': TLS_PORT,
+  'ssl_options.cacertfile': TLS_FILES.cacertfile,
+  'ssl_options.certfile': TLS_FILES.certfile,
+  'ssl_options.keyfile': TLS_FILES.keyfile,
+  ...CLIENT_CERTIFICATES,
+}
 
 export class DockerLauncher implements NodeLauncher {
   readonly port: number
@@ -26,10 +47,11 @@ export class DockerLauncher implements NodeLauncher {
     installation: DockerRabbitMq,
     directory: NodeDirectory,
     settings: RabbitMqSettings,
+    tls: TlsListener | undefined,
   ): Promise<DockerLauncher> {
     const launcher = new DockerLauncher(installation.docker, directory.name, await freePort())
     directory.recordContainer(directory.name)
-    await launcher.#createContainer(installation.image, directory, settings)
+    await launcher.#createContainer(installation.image, directory, settings, tls)
     return launcher
   }
 
@@ -68,12 +90,18 @@ export class DockerLauncher implements NodeLauncher {
     await this.#run('rm', '--force', '--volumes', this.#container)
   }
 
-  async #createContainer(image: string, directory: NodeDirectory, settings: RabbitMqSettings): Promise<void> {
+  async #createContainer(
+    image: string,
+    directory: NodeDirectory,
+    settings: RabbitMqSettings,
+    tls: TlsListener | undefined,
+  ): Promise<void> {
     // guest may log in from loopback only, and what comes in by a published port comes from the engine's bridge.
     const configuration = {
       'listeners.tcp.1': 5672,
       'loopback_users.guest': false,
       ...DEFAULT_SETTINGS,
+      ...(tls !== undefined && TLS_SETTINGS),
       ...settings,
     }
     const lines = Object.entries(configuration).map(([name, value]) => `${name} = ${value}\n`)
@@ -83,6 +111,7 @@ export class DockerLauncher implements NodeLauncher {
       ...['create', '--interactive', '--name', this.#container],
       ...['--publish', `127.0.0.1:${this.port}:5672`],
       ...['--volume', `${file}:${CONFIGURATION_FILE}:ro`],
+      ...tlsParameters(tls),
       ...['--env', `RABBITMQ_NODENAME=${this.#container}@localhost`, '--env', 'RABBITMQ_ALLOW_INPUT=1'],
       ...['--env', 'ERL_AFLAGS=+S 1:1'],
       ...[image, 'rabbitmq-server', '-noshell', '-eval', CONTROL_LOOP],
@@ -96,4 +125,18 @@ export class DockerLauncher implements NodeLauncher {
     })
     return stdout
   }
+}
+
+function tlsParameters(tls: TlsListener | undefined): string[] {
+  if (tls === undefined) return []
+  const { port, cacertfile, certfile, keyfile } = tls
+  const mounts = [
+    [cacertfile, TLS_FILES.cacertfile],
+    [certfile, TLS_FILES.certfile],
+    [keyfile, TLS_FILES.keyfile],
+  ]
+  return [
+    ...['--publish', `127.0.0.1:${port}:${TLS_PORT}`],
+    ...mounts.flatMap(([from, to]) => ['--volume', `${from}:${to}:ro`]),
+  ]
 }

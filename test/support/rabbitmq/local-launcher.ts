@@ -18,7 +18,13 @@ import { until, within } from './deadline.js'
 import { freePort } from './free-port.js'
 import type { LocalRabbitMq } from './installation.js'
 import type { NodeDirectory } from './node-directory.js'
-import { DEFAULT_SETTINGS, type NodeLauncher, type RabbitMqSettings } from './node-launcher.js'
+import {
+  CLIENT_CERTIFICATES,
+  DEFAULT_SETTINGS,
+  type NodeLauncher,
+  type RabbitMqSettings,
+  type TlsListener,
+} from './node-launcher.js'
 import { isStopped } from './process-identity.js'
 
 const EPMD_LISTENS_WITHIN_MS = 10_000
@@ -46,9 +52,10 @@ export class LocalLauncher implements NodeLauncher {
     installation: LocalRabbitMq,
     directory: NodeDirectory,
     settings: RabbitMqSettings,
+    tls: TlsListener | undefined,
   ): Promise<LocalLauncher> {
     const ports = { amqp: await freePort(), distribution: await freePort(), epmd: await freePort() }
-    return new LocalLauncher(installation, directory, settings, ports)
+    return new LocalLauncher(installation, directory, { ...settingsOf(tls), ...settings }, ports)
   }
 
   private constructor(
@@ -173,6 +180,18 @@ export class LocalLauncher implements NodeLauncher {
       RABBITMQ_ALLOW_INPUT: '1',
       ...(applicationsLinked && { RABBITMQ_PLUGINS_DIR: directory.file('plugins') }),
     }
+  }
+}
+
+function settingsOf(tls: TlsListener | undefined): RabbitMqSettings {
+  if (tls === undefined) return {}
+  const { port, cacertfile, certfile, keyfile } = tls
+  return {
+    'listeners.ssl.1': `127.0.0.1:${port}`,
+    'ssl_options.cacertfile': cacertfile,
+    'ssl_options.certfile': certfile,
+    'ssl_options.keyfile': keyfile,
+    ...CLIENT_CERTIFICATES,
   }
 }
 

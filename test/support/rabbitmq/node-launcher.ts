@@ -12,6 +12,21 @@ export const DEFAULT_SETTINGS: RabbitMqSettings = {
   max_message_size: 134_217_728,
 }
 
+/** A client may have a certificate, which then must be one of the node's authority. */
+export const CLIENT_CERTIFICATES: RabbitMqSettings = {
+  'ssl_options.verify': 'verify_peer',
+  'ssl_options.fail_if_no_peer_cert': false,
+}
+
+/** Where a node listens with TLS, and with what: files on this machine. */
+export interface TlsListener {
+  /** On 127.0.0.1, the same in every life of the node. */
+  readonly port: number
+  readonly cacertfile: string
+  readonly certfile: string
+  readonly keyfile: string
+}
+
 export interface NodeLauncher {
   /** The AMQP port on 127.0.0.1, the same in every life of the node. */
   readonly port: number

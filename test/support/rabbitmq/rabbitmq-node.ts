@@ -16,12 +16,15 @@ import { ensureInstallation } from './installation.js'
 import { LocalLauncher } from './local-launcher.js'
 import { NodeDirectory } from './node-directory.js'
 import type { NodeLauncher, RabbitMqSettings } from './node-launcher.js'
+import { NodeTls } from './node-tls.js'
 import { Reaper } from './reaper.js'
 import { sweepAbandonedNodes } from './sweep.js'
 
 export interface RabbitMqNodeOptions {
   /** Lines of rabbitmq.conf, by their names there. None by default. */
   readonly settings?: RabbitMqSettings | undefined
+  /** Listen with TLS too. Default false. */
+  readonly tls?: boolean | undefined
   /** How long a start may take, ms; 60 000 by default: 3 to 4 s on idle cores, and room for a machine that is busy with other nodes. */
   readonly startTimeout?: number | undefined
 }
@@ -45,6 +48,7 @@ export class RabbitMqNode {
   readonly #directory: NodeDirectory
   readonly #reaper: Reaper
   readonly #startTimeout: number
+  readonly #tls: NodeTls | undefined
   #life: Life | undefined
   #version = ''
   #frozen = false
@@ -69,11 +73,12 @@ export class RabbitMqNode {
     const directory = NodeDirectory.create()
     const reaper = new Reaper(directory)
     const { settings = {}, startTimeout = 60_000 } = options
+    const tls = options.tls === true ? await NodeTls.create(directory) : undefined
     const launcher =
       installation.kind === 'local'
-        ? await LocalLauncher.create(installation, directory, settings)
-        : await DockerLauncher.create(installation, directory, settings)
-    return new RabbitMqNode(launcher, directory, reaper, startTimeout)
+        ? await LocalLauncher.create(installation, directory, settings, tls)
+        : await DockerLauncher.create(installation, directory, settings, tls)
+    return new RabbitMqNode(launcher, directory, reaper, startTimeout, tls)
   }
 
   private constructor(
@@ -81,11 +86,13 @@ export class RabbitMqNode {
     directory: NodeDirectory,
     reaper: Reaper,
     startTimeout: number,
+    tls: NodeTls | undefined,
   ) {
     this.#launcher = launcher
     this.#directory = directory
     this.#reaper = reaper
     this.#startTimeout = startTimeout
+    this.#tls = tls
   }
 
   /** The same in every life of the node, as the port is. */
@@ -95,6 +102,12 @@ export class RabbitMqNode {
 
   get port(): number {
     return this.#launcher.port
+  }
+
+  /** The listener with TLS; for nodes that were started with `tls`. */
+  get tls(): NodeTls {
+    if (this.#tls === undefined) throw new Error(`${this.name} was started without tls`)
+    return this.#tls
   }
 
   /** The server's version, as 3.10.8. */

@@ -67,7 +67,7 @@ export async function sharedNode(context: Mocha.Context): Promise<RabbitMqNode> 
 async function startBroker(): Promise<Broker> {
   const url = foreignUrl()
   if (url !== undefined) return { url }
-  const node = await RabbitMqNode.start()
+  const node = await RabbitMqNode.start({ tls: true })
   return { url: node.url, node }
 }
 
