@@ -57,6 +57,8 @@ export {
   type StreamOffset,
   serveRpc,
   type Timer,
+  type TlsOption,
+  type TlsOptions,
   type Unanswered,
 } from './connection/index.js'
 export {

@@ -14,7 +14,7 @@ import { parseUri } from './uri.js'
  * Several URIs are tried in random order; what would fail at every one of them (credentials, virtual host) ends it at
  * once. Each has `connectTimeout` milliseconds, from name resolution to Connection.Open-Ok.
  *
- * @param target `amqp://user:password@host:port/vhost`, several of them, or options
+ * @param target `amqp://user:password@host:port/vhost`, or `amqps://` for TLS, several of them, or options
  * @returns the open connection. Rejects with an {@link ArgumentError} (nothing was tried), a {@link ConnectError} that
  * names the phase and gives a hint, an AuthenticationError, or the reason of the `signal`.
  */

@@ -1,11 +1,17 @@
-// Name resolution and TCP, up to a connected stream. It is told when to give up; why it failed is a ConnectError with the
-// phase it failed in.
+// Name resolution, TCP and TLS, up to a stream that is connected. It is told when to give up; why it failed is a ConnectError
+// with the phase it failed in (dial-failure.ts). Which address is tried when is the race's affair, what TLS is given that of
+// tls-options.ts.
 
+import { type LookupAddress, lookup as lookupByDns } from 'node:dns'
 import { connect as connectSocket, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { inspect } from 'node:util'
 import { ConnectError, type ConnectPhase } from '../protocol/index.js'
+import { AddressRace } from './address-race.js'
+import { dialExpired, dialFailed } from './dial-failure.js'
 import type { Settings } from './options.js'
+import { tlsFor } from './tls-options.js'
 
 /**
  * All connections read into the same memory: the callback is synchronous, and what is kept is copied. 64 KiB stay in the
@@ -25,6 +31,7 @@ export interface DialOwner {
 export class Dial {
   readonly #settings: Settings
   readonly #owner: DialOwner
+  #race: AddressRace | undefined
   #stream: Duplex | undefined
   #phase: ConnectPhase = 'dns'
   #over = false
@@ -35,14 +42,13 @@ export class Dial {
   }
 
   start(): void {
-    const { stream } = this.#settings
-    try {
-      if (stream === undefined) return this.#dial()
-      this.#phase = 'tcp'
-      this.#adopt(stream())
-    } catch (error) {
-      this.fail(error instanceof Error ? error : new Error(inspect(error)))
-    }
+    const { tls, host } = this.#settings
+    if (tls === undefined) return this.#attempt(() => this.#reach(undefined))
+    this.#phase = 'tls'
+    tlsFor(host, tls).then(
+      options => this.#attempt(() => this.#reach(options)),
+      (error: unknown) => this.fail(errorOf(error)),
+    )
   }
 
   /** What is being waited for. */
@@ -54,13 +60,61 @@ export class Dial {
   fail(cause: Error): void {
     if (this.#over) return
     this.#over = true
-    this.#stream?.on('error', ignore)
-    this.#stream?.destroy()
-    this.#owner.onFailed(cause instanceof ConnectError ? cause : this.#explain(cause))
+    this.#race?.stop()
+    if (this.#stream !== undefined) discard(this.#stream)
+    this.#owner.onFailed(
+      cause instanceof ConnectError ? cause : dialFailed(cause, this.#phase, this.#settings),
+    )
   }
 
-  #dial(): void {
-    const { host, port, noDelay, keepAlive, lookup } = this.#settings
+  /** Gives up because it has taken too long. */
+  expire(): void {
+    this.fail(dialExpired(this.#phase, this.#race, this.#settings))
+  }
+
+  /** Nothing more once it has been given up; and what is thrown is why it failed. */
+  #attempt(action: () => void): void {
+    if (this.#over) return
+    try {
+      action()
+    } catch (error) {
+      this.fail(errorOf(error))
+    }
+  }
+
+  #reach(tls: ConnectionOptions | undefined): void {
+    const { stream, host } = this.#settings
+    if (stream !== undefined) return this.#obtain(stream, tls)
+    if (isIP(host) !== 0) return this.#connect([host], tls)
+    this.#phase = 'dns'
+    const { lookup = lookupByDns } = this.#settings
+    lookup(host, { all: true }, (error, answer) => {
+      this.#attempt(() => {
+        if (error) throw error
+        this.#connect(addressesOf(answer), tls)
+      })
+    })
+  }
+
+  #connect(addresses: readonly string[], tls: ConnectionOptions | undefined): void {
+    if (addresses.length === 0) throw new Error('the host has no address')
+    if (this.#race !== undefined) return
+    this.#phase = 'tcp'
+    this.#race = new AddressRace(addresses, this.#settings.clock, {
+      open: address => this.#open(address, tls),
+      onWon: socket => {
+        const { noDelay, keepAlive } = this.#settings
+        socket.setNoDelay(noDelay)
+        socket.setKeepAlive(keepAlive)
+        if (tls !== undefined) this.#phase = 'tls'
+        this.#await(socket, tls === undefined ? undefined : 'secureConnect')
+      },
+      onLost: errors => this.fail(errors.length === 1 ? (errors[0] as Error) : new AggregateError(errors)),
+    })
+    this.#race.start()
+  }
+
+  #open(host: string, tls: ConnectionOptions | undefined): Socket {
     const onread = {
       buffer: READ_BUFFER,
       callback: (octets: number, buffer: Uint8Array): boolean => {
@@ -68,28 +122,39 @@ export class Dial {
         return true
       },
     }
-    const socket: Socket = connectSocket({
-      host,
-      port,
-      noDelay,
-      keepAlive,
-      onread,
-      ...(lookup && { lookup }),
-    })
-    if (isIP(host) !== 0) this.#phase = 'tcp'
-    socket.once('lookup', (error: Error | null) => {
-      if (error === null) this.#phase = 'tcp'
-    })
-    this.#await(socket, 'connect')
+    const to = { host, port: this.#settings.port, onread }
+    return tls === undefined ? connectSocket(to) : connectTls({ ...tls, ...to })
   }
 
-  /** A stream of the application's: connected already, unless it says otherwise. */
-  #adopt(stream: Duplex): void {
-    if (!isStream(stream)) throw new Error('the stream option gave no stream')
-    if (stream.destroyed) throw new Error('the stream option gave one that is destroyed')
+  /** A stream of the application's, now or later. */
+  #obtain(make: () => Duplex | Promise<Duplex>, tls: ConnectionOptions | undefined): void {
+    this.#phase = 'tcp'
+    const adopt = (stream: Duplex): void => {
+      // It comes too late, and nobody else knows of it.
+      if (this.#over && isStream(stream)) discard(stream)
+      this.#attempt(() => this.#adopt(stream, tls))
+    }
+    const made = make()
+    if (isPromise(made)) made.then(adopt, (error: unknown) => this.fail(errorOf(error)))
+    else adopt(made)
+  }
+
+  #adopt(given: Duplex, tls: ConnectionOptions | undefined): void {
+    if (!isStream(given)) throw new Error('the stream option gave no stream')
+    this.#stream = given
+    if (given.destroyed) throw new Error('the stream option gave one that is destroyed')
+    const isEncrypted = 'encrypted' in given
+    if (tls === undefined) {
+      given.on('data', (chunk: Buffer) => this.#owner.receive(chunk))
+      // Connected already, unless it says otherwise.
+      const connecting = 'connecting' in given && given.connecting === true
+      return this.#await(given, connecting ? (isEncrypted ? 'secureConnect' : 'connect') : undefined)
+    }
+    if (isEncrypted) throw new Error('the stream option gave one with TLS, and TLS was to be put on top')
+    this.#phase = 'tls'
+    const stream = connectTls({ ...tls, socket: given })
     stream.on('data', (chunk: Buffer) => this.#owner.receive(chunk))
-    const connecting = 'connecting' in stream && stream.connecting === true
-    this.#await(stream, connecting ? ('encrypted' in stream ? 'secureConnect' : 'connect') : undefined)
+    this.#await(stream, 'secureConnect')
   }
 
   #await(stream: Duplex, event: string | undefined): void {
@@ -98,8 +163,6 @@ export class Dial {
     const onClose = (): void => this.fail(new Error('the stream was closed'))
     stream.once('error', onError)
     stream.once('close', onClose)
-    // The application was asked for a name or a stream, and aborted meanwhile.
-    if (this.#over) return void stream.destroy()
     const succeed = (): void => {
       stream.off('error', onError)
       stream.off('close', onClose)
@@ -109,16 +172,11 @@ export class Dial {
     if (event === undefined) succeed()
     else stream.once(event, succeed)
   }
+}
 
-  #explain(cause: Error): ConnectError {
-    const { address, connectionName } = this.#settings
-    const code = 'code' in cause ? String(cause.code) : undefined
-    const message = `cannot connect to ${address}: ${textOf(cause)}`
-    return new ConnectError(message, this.#phase, code === undefined ? undefined : HINTS[code], {
-      cause,
-      connectionName,
-    })
-  }
+/** A lookup may give one address though it is asked for all, as a function in the manner of dns.lookup may. */
+function addressesOf(answer: string | LookupAddress[]): string[] {
+  return typeof answer === 'string' ? [answer] : answer.map(({ address }) => address)
 }
 
 /** Streams need not be of Node's own class: some wrap what is no Node stream. */
@@ -128,18 +186,16 @@ function isStream(value: unknown): value is Duplex {
   )
 }
 
-/** Several addresses were tried: each with its own error. */
-function textOf(error: Error): string {
-  if (!(error instanceof AggregateError)) return error.message
-  return error.errors.map(each => (each instanceof Error ? each.message : String(each))).join('; ')
+function errorOf(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(inspect(thrown))
 }
 
-const HINTS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'is RabbitMQ running there, and does it listen on that address and port?',
-  ENOTFOUND: 'is the host name right?',
-  EAI_AGAIN: 'name resolution does not work at the moment',
-  EHOSTUNREACH: 'there is no route to that host',
-  ETIMEDOUT: 'nothing answers there: a firewall?',
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof value === 'object' && value !== null && 'then' in value
 }
 
-function ignore(): void {}
+/** What it says after that is nobody's affair. */
+function discard(stream: Duplex): void {
+  stream.on('error', () => {})
+  stream.destroy()
+}

@@ -31,3 +31,4 @@ export { openRpcClient, RpcClient, type RpcClientOptions, type RpcRequestOptions
 export type { RpcReply } from './rpc-reply.js'
 export { type RpcHandler, type RpcResult, type RpcServerOptions, serveRpc } from './rpc-server.js'
 export type { ConnectionStats } from './stats.js'
+export type { TlsOption, TlsOptions } from './tls-options.js'

@@ -18,6 +18,7 @@ import type { Timer } from './clock.js'
 import { askCredentials, type GivenCredentials } from './credentials.js'
 import { Deferred } from './deferred.js'
 import { Dial } from './dial.js'
+import { refusedAfterTls } from './dial-failure.js'
 import { Driver } from './driver.js'
 import type { Settings } from './options.js'
 
@@ -115,7 +116,7 @@ export class Link {
   #handle(event: ProtocolEvent): void {
     if (event.type === 'opened') return this.#settle(() => this.opened.resolve(this))
     if (event.type === 'closed') {
-      const { error } = event.reason
+      const error = this.#explain(event.reason)
       this.#settle(() => this.opened.reject(error ?? new Error('closed while connecting')))
     }
     if (this.#receiveEvent === undefined) this.#early.push(event)
@@ -129,18 +130,10 @@ export class Link {
 
   readonly #giveUp = (): void => {
     const what = `no answer within ${this.#settings.connectTimeout} ms`
-    if (this.#withdrawQuestion !== undefined) this.#failToAsk(`gave ${what}`)
-    else if (this.#driver === undefined) {
-      const { address, connectionName } = this.#settings
-      const { phase } = this.#dial
-      const hint = phase === 'dns' ? 'name resolution hangs' : 'nothing answers there: a firewall?'
-      this.#dial.fail(
-        new ConnectError(`cannot connect to ${address}: ${what}`, phase, hint, { connectionName }),
-      )
-    } else {
-      const error = this.#driver.protocol.explainStandstill(what, this.#driver.now())
-      this.#abort({ by: 'timeout', text: what, error })
-    }
+    if (this.#withdrawQuestion !== undefined) return this.#failToAsk(`gave ${what}`)
+    if (this.#driver === undefined) return this.#dial.expire()
+    const error = this.#driver.protocol.explainStandstill(what, this.#driver.now())
+    this.#abort({ by: 'timeout', text: what, error })
   }
 
   readonly #onAbort = (): void => {
@@ -149,6 +142,13 @@ export class Link {
     this.#settle(() => this.opened.reject(error))
     if (this.#driver === undefined) this.#dial.fail(error)
     else this.#abort({ by: 'client', text: 'connecting was aborted', error })
+  }
+
+  /** The protocol does not know what it was carried over. */
+  #explain({ by, error }: CloseReason): Error | undefined {
+    const isSilent = this.#driver?.protocol.counts.octetsReceived === 0
+    if (this.#settings.tls === undefined || by !== 'transport' || !isSilent) return error
+    return refusedAfterTls(error as ConnectError, this.#settings)
   }
 
   #abort(reason: CloseReason): void {

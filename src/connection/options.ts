@@ -21,6 +21,8 @@ import {
 import { type Clock, systemClock } from './clock.js'
 import type { CredentialsFunction } from './credentials.js'
 import { type Auth, isAuth, Login } from './login.js'
+import { isTlsOption, joinTls, type TlsOption, type TlsSource } from './tls-options.js'
+import type { UriParts } from './uri.js'
 
 /** Options of the TCP socket. */
 export interface SocketOptions {
@@ -33,7 +35,7 @@ export interface SocketOptions {
 export interface ConnectOptions {
   /** Default `localhost`. */
   host?: string | undefined
-  /** Default 5672. */
+  /** Default 5672, with TLS 5671. */
   port?: number | undefined
   /** No encoding needed. Default `guest`, which RabbitMQ lets in from its own host only. */
   username?: string | undefined
@@ -78,9 +80,14 @@ export interface ConnectOptions {
    * operator has raised `initial_frame_max`, for long tokens. Default: 4096 for RabbitMQ before 4.1, else 8192.
    */
   initialFrameMax?: number | undefined
+  /**
+   * TLS, as an amqps:// URI has it too: `true`, options of `tls.connect` of node:tls, or a function that gives them, which is
+   * asked each time a connection is dialled. `servername` (SNI) is the host's name by default. Default: by the URI's scheme.
+   */
+  tls?: TlsOption | undefined
   socket?: SocketOptions | undefined
-  /** Makes the transport instead of thump: a stream that is connected, or connecting. */
-  stream?: (() => Duplex) | undefined
+  /** Makes the transport instead of thump: a stream that is connected, or connecting. With `tls`, TLS is put on top of it. */
+  stream?: (() => Duplex | Promise<Duplex>) | undefined
   /** Octets of the largest body accepted; a larger one closes its channel (311). Default 128 MiB, RabbitMQ's before 4.0. */
   maxMessageSize?: number | undefined
   /** Octets waiting to be sent above which publishes wait. Default 1 MiB. */
@@ -101,7 +108,7 @@ export interface ConnectOptions {
   clock?: Clock | undefined
   /** Numbers from 0 to below 1, for the order of several URIs. Default Math.random. */
   random?: (() => number) | undefined
-  /** Name resolution, in the manner of dns.lookup. Default: the system's. */
+  /** Name resolution, in the manner of dns.lookup; all addresses that it gives are tried. Default: the system's. */
   lookup?: LookupFunction | undefined
 }
 
@@ -125,7 +132,9 @@ export interface Settings {
   readonly clientProperties: FieldTable
   readonly noDelay: boolean
   readonly keepAlive: boolean
-  readonly stream: (() => Duplex) | undefined
+  /** Undefined: no TLS. */
+  readonly tls: TlsSource | undefined
+  readonly stream: (() => Duplex | Promise<Duplex>) | undefined
   readonly maxMessageSize: number
   readonly highWaterMark: number
   readonly maxBuffered: number
@@ -166,6 +175,7 @@ const CHECKS: Readonly<Record<keyof ConnectOptions, Check>> = {
   auth: isAuth,
   credentials: isFunction,
   initialFrameMax: isInteger(4096, 2 ** 32 - 1),
+  tls: isTlsOption,
   socket: isSocketOptions,
   stream: isFunction,
   maxMessageSize: octets,
@@ -188,13 +198,14 @@ export function checkConnectOptions(options: ConnectOptions): void {
 }
 
 /** Settings from the options, and what they take precedence over: a URI's parts, or options. Throws an ArgumentError. */
-export function settle(options: ConnectOptions, before: ConnectOptions = {}): Settings {
+export function settle(options: ConnectOptions, before: ConnectOptions | UriParts = {}): Settings {
   checkConnectOptions(options)
-  const given = { ...defined(before), ...defined(options) }
+  const given = { ...defined(before), ...defined(options) } as ConnectOptions
   checkOptions(given, CHECKS, 'options')
   const { auth = 'PLAIN', username = 'guest', password = 'guest', connectionName, socket } = given
   const credentials = options.password === undefined ? given.credentials : undefined
-  const { host = 'localhost', port = 5672, stream } = given
+  const tls = joinTls(before.tls, options.tls)
+  const { host = 'localhost', port = tls === undefined ? 5672 : 5671, stream } = given
   return {
     address: stream === undefined ? `${host.includes(':') ? `[${host}]` : host}:${port}` : 'the given stream',
     host,
@@ -213,6 +224,7 @@ export function settle(options: ConnectOptions, before: ConnectOptions = {}): Se
     clientProperties: clientPropertiesOf(given.clientProperties, connectionName),
     noDelay: socket?.noDelay ?? true,
     keepAlive: socket?.keepAlive ?? true,
+    tls,
     stream,
     maxMessageSize: given.maxMessageSize ?? 128 * MIB,
     highWaterMark: given.highWaterMark ?? MIB,

@@ -255,12 +255,12 @@ export class ConnectionProtocol {
   }
 
   /** What the handshake has to say about not getting on: its phase, and what usually explains it. */
-  explainStandstill(what: string, now: number): ConnectError {
+  explainStandstill(what: string, now: number, cause?: Error): ConnectError {
     const { greeting } = this.#inbound
-    if (greeting === undefined || greeting.length === 0)
-      return this.#handshake.failed(what, now, this.#endpoint)
+    const details = { ...this.#endpoint, cause }
+    if (greeting === undefined || greeting.length === 0) return this.#handshake.failed(what, now, details)
     const foreign = explainGreeting(greeting)
-    return this.#handshake.broken(`${what}; ${foreign.what}`, foreign.hint, now, this.#endpoint)
+    return this.#handshake.broken(`${what}; ${foreign.what}`, foreign.hint, now, details)
   }
 
   // D. outputs
@@ -388,7 +388,7 @@ export class ConnectionProtocol {
     if (this.#life.opened) return told
     return {
       ...told,
-      error: this.explainStandstill(error?.message ?? 'the peer ended the connection', this.#now),
+      error: this.explainStandstill(error?.message ?? 'the peer ended the connection', this.#now, error),
     }
   }
 

@@ -29,10 +29,10 @@ export function explainGreeting(octets: Buffer): { readonly what: string; readon
     }
   }
   if (octets[0] === TLS_ALERT || octets[0] === TLS_HANDSHAKE) {
-    return { what: 'a TLS server answered', hint: 'connect with TLS, by a stream option that uses node:tls' }
+    return { what: 'a TLS server answered', hint: 'connect with TLS: an amqps:// URI, or the tls option' }
   }
   return {
     what: `the server answered with something that is not AMQP (${octets.toString('hex')})`,
-    hint: 'check host and port; a TLS port needs a stream option that uses node:tls',
+    hint: 'check host and port; a TLS port needs an amqps:// URI, or the tls option',
   }
 }

@@ -1,4 +1,6 @@
 import { getEventListeners } from 'node:events'
+import type { LookupFunction } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { connect } from '../../src/index.js'
 import { ScriptedServer } from '../support/peer/scripted-peer.js'
@@ -39,6 +41,55 @@ describe('connect, with a signal', () => {
     await rejectionOf(connecting, RangeError)
     await until(2_000, 'the end of the connection', () => peer.ended)
     expect(peer.inbox.filter(received => received.type === 'method')).to.deep.equal([])
+  })
+
+  it('stops TCP, and destroys the socket', async () => {
+    const { signal } = controller
+    const connecting = connect(server.url, { signal })
+    controller.abort(new RangeError('not today'))
+    await rejectionOf(connecting, RangeError)
+    expect(getEventListeners(signal, 'abort')).to.deep.equal([])
+  })
+
+  it('stops TLS, and destroys the socket', async () => {
+    const { signal } = controller
+    const connecting = connect(server.url, { signal, tls: { rejectUnauthorized: false } })
+    const peer = await server.accept()
+    await until(2_000, 'the first octets of TLS', () => peer.octetsReceived > 0)
+    controller.abort(new RangeError('not today'))
+    await rejectionOf(connecting, RangeError)
+    await until(2_000, 'the end of the connection', () => peer.ended)
+  })
+
+  it('stops waiting for what TLS is given, and dials nobody when that comes', async () => {
+    const { signal } = controller
+    let give: (options: object) => void = () => {}
+    let lookups = 0
+    const tls = () => new Promise<object>(resolve => (give = resolve))
+    const connecting = connect('amqp://rabbit.test', { signal, tls, lookup: () => void lookups++ })
+    controller.abort(new RangeError('not today'))
+    await rejectionOf(connecting, RangeError)
+    give({})
+    await nextTurn()
+    expect(lookups).to.equal(0)
+  })
+
+  it('opens no socket to an address that is found too late', async () => {
+    const { signal } = controller
+    let answer: () => void = () => {}
+    const lookup: LookupFunction = (_host, _options, done) => {
+      answer = () => done(null, [{ address: '127.0.0.1', family: 4 }])
+    }
+    const connecting = connect(`amqp://rabbit.test:${server.port}`, { signal, lookup })
+    controller.abort(new RangeError('not today'))
+    await rejectionOf(connecting, RangeError)
+    answer()
+    // The next to come is the next that is dialled.
+    const later = connect(server.url)
+    const peer = await server.accept()
+    await peer.handshake()
+    peer.answerCalls()
+    await (await later).close()
   })
 
   it('stops everything, not one URI of several', async () => {

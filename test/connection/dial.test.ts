@@ -1,9 +1,12 @@
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type LookupFunction, type Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { createServer as createTlsServer } from 'node:tls'
 import { expect } from 'chai'
 import { Dial } from '../../src/connection/dial.js'
 import { type ConnectOptions, settle } from '../../src/connection/options.js'
 import type { ConnectError } from '../../src/index.js'
+import { CertificateAuthority } from '../support/certificates/certificate-authority.js'
 import { until } from '../support/rabbitmq/deadline.js'
 
 describe('Dial', () => {
@@ -12,12 +15,14 @@ describe('Dial', () => {
   let connected: Duplex[]
   let failed: ConnectError[]
   let chunks: Buffer[]
+  let receive: (chunk: Buffer) => void
 
   beforeEach(async () => {
     accepted = []
     connected = []
     failed = []
     chunks = []
+    receive = chunk => void chunks.push(chunk)
     server = createServer(socket => void accepted.push(socket.on('error', () => {})))
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   })
@@ -27,12 +32,15 @@ describe('Dial', () => {
     server.close()
   })
 
+  function port(): number {
+    return (server.address() as { port: number }).port
+  }
+
   function dial(options: ConnectOptions = {}): Dial {
-    const { port } = server.address() as { port: number }
-    return new Dial(settle({ host: '127.0.0.1', port, ...options }), {
+    return new Dial(settle({ host: '127.0.0.1', port: port(), ...options }), {
       onConnected: stream => void connected.push(stream),
       onFailed: error => void failed.push(error),
-      receive: chunk => void chunks.push(chunk),
+      receive: chunk => receive(chunk),
     })
   }
 
@@ -62,8 +70,124 @@ describe('Dial', () => {
     each.fail(new Error('first'))
     each.fail(new Error('second'))
     expect(failed.map(error => error.message)).to.deep.equal([
-      `cannot connect to rabbit.test:${(server.address() as { port: number }).port}: first`,
+      `cannot connect to rabbit.test:${port()}: first`,
     ])
+  })
+
+  it('tries all addresses of a host at the same port, whatever the resolver is asked for', async () => {
+    const addresses = [
+      { address: '127.0.0.2', family: 4 },
+      { address: '127.0.0.3', family: 4 },
+      { address: '127.0.0.1', family: 4 },
+    ]
+    let askedFor: unknown
+    dial({
+      host: 'rabbit.test',
+      lookup: (_host, options, done) => {
+        askedFor = options.all
+        done(null, addresses)
+      },
+    }).start()
+    await until(2_000, 'the stream', () => connected.length === 1)
+    expect(askedFor).to.equal(true)
+    expect((connected[0] as Socket).remoteAddress).to.equal('127.0.0.1')
+  })
+
+  it('takes a resolver that gives one address though it is asked for all', async () => {
+    dial({ host: 'rabbit.test', lookup: (_host, _options, done) => done(null, '127.0.0.1', 4) }).start()
+    await until(2_000, 'the stream', () => connected.length === 1)
+  })
+
+  it('takes the first answer of a resolver that answers twice, and fails on one that answers nothing', async () => {
+    const [answer, none] = [{ address: '127.0.0.1', family: 4 }, []]
+    const twice: LookupFunction = (_host, _options, done) => {
+      done(null, [answer])
+      done(null, [answer])
+    }
+    dial({ host: 'rabbit.test', lookup: twice }).start()
+    await until(2_000, 'the stream', () => connected.length === 1)
+    dial({ host: 'rabbit.test', lookup: (_host, _options, done) => done(null, none) }).start()
+    expect(failed).to.have.length(1)
+    expect(failed[0]).to.include({ phase: 'dns' })
+    expect(failed[0]?.message).to.include('the host has no address')
+  })
+
+  it('names every address that it tried, those that refused and those that have not answered', () => {
+    const addresses = ['127.0.0.1', '127.0.0.2'].map(address => ({ address, family: 4 }))
+    const each = dial({ host: 'rabbit.test', lookup: (_host, _options, done) => done(null, addresses) })
+    each.start()
+    each.expire()
+    expect(failed[0]?.message).to.match(/no answer within 10000 ms from 127\.0\.0\.1 \(.*firewall/)
+    expect(failed[0]).to.include({ phase: 'tcp' })
+  })
+
+  for (const tls of [false, { rejectUnauthorized: false }]) {
+    const over = tls === false ? 'TCP' : 'TLS'
+    it(`sends small segments at once and keeps the connection alive, over ${over}, unless told not to`, async () => {
+      const told: unknown[] = []
+      const { setNoDelay, setKeepAlive } = Socket.prototype
+      Socket.prototype.setNoDelay = function (this: Socket, on) {
+        if (this.remotePort === port()) told.push(['noDelay', on])
+        return setNoDelay.call(this, on)
+      }
+      Socket.prototype.setKeepAlive = function (this: Socket, on, delay) {
+        if (this.remotePort === port()) told.push(['keepAlive', on])
+        return setKeepAlive.call(this, on as boolean, delay)
+      }
+      try {
+        dial({ tls }).start()
+        dial({ tls, socket: { noDelay: false, keepAlive: false } }).start()
+        await until(2_000, 'the connections', () => told.length === 4)
+      } finally {
+        Object.assign(Socket.prototype, { setNoDelay, setKeepAlive })
+      }
+      expect(told.slice(0, 2)).to.deep.equal([
+        ['noDelay', true],
+        ['keepAlive', true],
+      ])
+      expect(told.slice(2)).to.deep.equal([
+        ['noDelay', false],
+        ['keepAlive', false],
+      ])
+    })
+  }
+
+  it('reads over TLS into the memory of all connections, and can stop and go on reading', async () => {
+    const { cert, key } = new CertificateAuthority().issue({ names: ['127.0.0.1'] })
+    const front = createTlsServer({ cert, key }, socket => void accepted.push(socket.on('error', () => {})))
+    await new Promise<void>(resolve => front.listen(0, '127.0.0.1', resolve))
+    try {
+      const { port } = front.address() as { port: number }
+      dial().start()
+      dial({ port, tls: { rejectUnauthorized: false } }).start()
+      await until(2_000, 'the connections', () => accepted.length === 2 && connected.length === 2)
+      for (const socket of accepted) socket.write('hello')
+      await until(2_000, 'two chunks', () => chunks.length === 2)
+      expect(chunks[0]?.buffer).to.equal(chunks[1]?.buffer)
+      let octets = 0
+      receive = chunk => {
+        octets += chunk.length
+      }
+      const [client] = connected.filter(stream => 'encrypted' in stream)
+      const [peer] = accepted.filter(socket => 'encrypted' in socket)
+      client?.pause()
+      const all = 16 * 1024 * 1024
+      let written = false
+      peer?.write(Buffer.alloc(all), () => {
+        written = true
+      })
+      // The kernel takes a part of it, and then no more.
+      await until(5_000, 'a server that waits', () => (peer?.bytesWritten ?? 0) > 0)
+      const { length: turns } = await Promise.all(Array.from({ length: 20 }, () => nextTurn()))
+      expect(turns).to.equal(20)
+      expect(written).to.equal(false)
+      expect(octets).to.be.below(256 * 1024)
+      client?.resume()
+      await until(5_000, 'all of it', () => octets === all)
+      expect(written).to.equal(true)
+    } finally {
+      front.close()
+    }
   })
 
   it('reads all connections into the same memory', async () => {

@@ -51,6 +51,7 @@ describe('checkConnectOptions', () => {
       maxBuffered: 1,
       maxReceiveBuffered: 1,
       signal: new AbortController().signal,
+      tls: { ca: 'pem' },
       recovery: false,
       clock: systemClock,
       random: Math.random,
@@ -124,6 +125,13 @@ describe('checkConnectOptions', () => {
       [{ auth: { mechanism: 'PLAIN' } }, 'options.auth.initialResponse'],
       [{ auth: { mechanism: 1, initialResponse() {} } }, 'options.auth.mechanism'],
       [{ auth: { mechanism: 'X', initialResponse() {}, answer: 1 } }, 'options.auth.answer'],
+      [{ tls: 'yes' }, 'options.tls'],
+      [{ tls: ['ca'] }, 'options.tls'],
+      [{ tls: { host: 'h' } }, 'options.tls.host'],
+      [{ tls: { socket: {} } }, 'options.tls.socket'],
+      [{ tls: { servername: 5 } }, 'options.tls.servername'],
+      [{ tls: { session: 5 } }, 'options.tls.session'],
+      [{ tls: { passphrase: 5 } }, 'options.tls.passphrase'],
       [{ socket: true }, 'options.socket'],
       [{ socket: { noDelay: 1 } }, 'options.socket.noDelay'],
       [{ stream: {} }, 'options.stream'],
@@ -160,6 +168,7 @@ describe('settle', () => {
       connectionName: undefined,
       noDelay: true,
       keepAlive: true,
+      tls: undefined,
       stream: undefined,
       maxMessageSize: 128 * MIB,
       highWaterMark: MIB,
@@ -228,6 +237,21 @@ describe('settle', () => {
     )
   })
 
+  it("goes to RabbitMQ's port for TLS where there is TLS, unless it is told another", () => {
+    expect(settle({}, parseUri('amqps://h'))).to.include({ port: 5671, address: 'h:5671' })
+    expect(settle({ tls: true }, parseUri('amqp://h')).port).to.equal(5671)
+    expect(settle({ tls: {} }).port).to.equal(5671)
+    expect(settle({ tls: false }, parseUri('amqp://h')).port).to.equal(5672)
+    expect(settle({ tls: true }, parseUri('amqp://h:7')).port).to.equal(7)
+    expect(settle({}, parseUri('amqps://h:7')).port).to.equal(7)
+    expect(settle({ port: 8 }, parseUri('amqps://h:7')).port).to.equal(8)
+  })
+
+  it('refuses to leave out the TLS that a URI asks for', () => {
+    const error = thrownBy(() => settle({ tls: false }, parseUri('amqps://h')), ArgumentError)
+    expect(error.path).to.equal('options.tls')
+  })
+
   it("checks the URI's numbers as it does those of the options", () => {
     for (const query of ['heartbeat=65536', 'frame_max=8191', 'channel_max=0', 'connection_timeout=0']) {
       thrownBy(() => settle({}, parseUri(`amqp://h?${query}`)), ArgumentError)
@@ -243,7 +267,8 @@ describe('settle', () => {
   })
 
   it('keeps the password out of everything that can be looked at', () => {
-    const settings = settle({ password: 'hunter2' }, parseUri('amqp://u:hunter3@h'))
+    const options = { password: 'hunter2', tls: { passphrase: 'hunter4' } }
+    const settings = settle(options, parseUri('amqps://u:hunter3@h?certfile=c&password=hunter5'))
     const shown = inspect(settings, { depth: Number.POSITIVE_INFINITY, showHidden: true })
     expect(shown + JSON.stringify(settings)).to.not.match(/hunter/)
   })

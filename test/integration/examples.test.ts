@@ -47,7 +47,11 @@ describe('An example', function () {
   const virtualHost = () => `example-${number}`
 
   function start(name: string): RunningProgram {
-    const program = new RunningProgram(name, DIRECTORY, { AMQP_URL: `${node.url}/${virtualHost()}` })
+    const program = new RunningProgram(name, DIRECTORY, {
+      AMQP_URL: `${node.url}/${virtualHost()}`,
+      AMQPS_URL: `${node.tls.url}/${virtualHost()}`,
+      CA_FILE: node.tls.cacertfile,
+    })
     programs.push(program)
     return program
   }

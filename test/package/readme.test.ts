@@ -9,7 +9,6 @@ import { projectRoot } from '../support/rabbitmq/project-root.js'
 import { programOf } from './documentation/block-program.js'
 import { type CodeBlock, codeBlocks } from './documentation/code-block.js'
 import { RunningProgram } from './documentation/running-program.js'
-import { CERTIFICATE, TlsFront } from './documentation/tls-front.js'
 import { addVirtualHost, deleteVirtualHost } from './documentation/virtual-host.js'
 
 const SLOW_MS = 60_000
@@ -33,7 +32,6 @@ const TSC = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
 describe('The code of the documentation', function () {
   this.timeout(SLOW_MS)
   let node: RabbitMqNode
-  let front: TlsFront
   let compilation: { readonly status: number | null; readonly stdout: string }
   let program: RunningProgram | undefined
 
@@ -44,14 +42,14 @@ describe('The code of the documentation', function () {
 
   before(async function () {
     node = await sharedNode(this)
-    front = await TlsFront.start(node.port)
     rmSync(DIRECTORY, { recursive: true, force: true })
     mkdirSync(DIRECTORY, { recursive: true })
-    writeFileSync(join(DIRECTORY, 'ca.pem'), CERTIFICATE)
+    writeFileSync(join(DIRECTORY, 'ca.pem'), node.tls.authority.cert)
     writeFileSync(join(DIRECTORY, 'tsconfig.json'), JSON.stringify(USERS_CONFIGURATION))
     for (const [index, block] of PROGRAMS.entries()) {
       await addVirtualHost(node, virtualHost(index))
-      const addresses = { url: `${node.url}/${virtualHost(index)}`, tlsPort: front.port }
+      const [url, tlsUrl] = [node.url, node.tls.url].map(each => `${each}/${virtualHost(index)}`)
+      const addresses = { url: url as string, tlsUrl: tlsUrl as string }
       writeFileSync(join(DIRECTORY, block.fileName), programOf(block, addresses))
     }
     compilation = spawnSync(process.execPath, [TSC, '-p', DIRECTORY], { encoding: 'utf8' })
@@ -63,7 +61,6 @@ describe('The code of the documentation', function () {
     if (node !== undefined) {
       for (const index of PROGRAMS.keys()) await deleteVirtualHost(node, virtualHost(index))
     }
-    await front?.close()
     rmSync(DIRECTORY, { recursive: true, force: true })
   })
 

@@ -27,16 +27,16 @@ const NAMES = [
 
 /** The addresses that the pages use. */
 const BROKER = /amqp:\/\/guest:guest@localhost(:5672)?/g
-const TLS_PORT = /port: 5671/g
+const TLS_BROKER = /amqps:\/\/guest:guest@localhost(:5671)?/g
 
 export interface Addresses {
   readonly url: string
-  readonly tlsPort: number
+  readonly tlsUrl: string
 }
 
-export function programOf(block: CodeBlock, { url, tlsPort }: Addresses): string {
+export function programOf(block: CodeBlock, { url, tlsUrl }: Addresses): string {
   const text = block.isWhole ? block.text : frame(block.text, url)
-  return text.replaceAll(BROKER, url).replaceAll(TLS_PORT, `port: ${tlsPort}`)
+  return text.replaceAll(BROKER, url).replaceAll(TLS_BROKER, tlsUrl)
 }
 
 /** In a scope of its own, so that it may declare the names that the frame declares. */

@@ -4,6 +4,7 @@
 
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import type { FieldTable } from '../../../src/frames/index.js'
 import type { Method, MethodOf } from '../../../src/protocol/method-types.js'
 import type { MethodName } from '../../../src/protocol/methods.js'
@@ -214,15 +215,19 @@ export class ScriptedPeer<Stream extends Duplex = Socket> {
 /** Listens on a free port of loopback and makes a peer of every connection. */
 export class ScriptedServer {
   readonly #server: Server
+  readonly #tls: TlsOptions | undefined
   readonly #peers: ScriptedPeer[] = []
   readonly #waiting: ((peer: ScriptedPeer) => void)[] = []
   readonly #sockets = new Set<Socket>()
 
-  private constructor(server: Server) {
+  private constructor(server: Server, tls: TlsOptions | undefined) {
     this.#server = server
+    this.#tls = tls
     server.on('connection', socket => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
+    })
+    server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
       const peer = new ScriptedPeer(socket)
       const waiting = this.#waiting.shift()
       if (waiting === undefined) this.#peers.push(peer)
@@ -230,10 +235,11 @@ export class ScriptedServer {
     })
   }
 
-  static async listen(): Promise<ScriptedServer> {
-    const server = createServer({ allowHalfOpen: true })
+  /** With these options it speaks TLS; a client whose handshake fails is no peer. */
+  static async listen(tls?: TlsOptions): Promise<ScriptedServer> {
+    const server = tls === undefined ? createServer({ allowHalfOpen: true }) : createTlsServer(tls)
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-    return new ScriptedServer(server)
+    return new ScriptedServer(server, tls)
   }
 
   get port(): number {
@@ -241,7 +247,7 @@ export class ScriptedServer {
   }
 
   get url(): string {
-    return `amqp://guest:guest@127.0.0.1:${this.port}`
+    return `${this.#tls === undefined ? 'amqp' : 'amqps'}://guest:guest@127.0.0.1:${this.port}`
   }
 
   /** The next client. */
