@@ -200,7 +200,7 @@ export function checkConnectOptions(options: ConnectOptions): void {
 /** Settings from the options, and what they take precedence over: a URI's parts, or options. Throws an ArgumentError. */
 export function settle(options: ConnectOptions, before: ConnectOptions | UriParts = {}): Settings {
   checkConnectOptions(options)
-  const given = { ...defined(before), ...defined(options) } as ConnectOptions
+  const given: ConnectOptions = { ...defined(before), ...defined(options) }
   checkOptions(given, CHECKS, 'options')
   const { auth = 'PLAIN', username = 'guest', password = 'guest', connectionName, socket } = given
   const credentials = options.password === undefined ? given.credentials : undefined

@@ -1,14 +1,9 @@
 // The query of a URI: RabbitMQ's parameters, as its own clients read them, and what they mean as options. Some of them name
 // files, which are read when a connection is dialled, or hold a passphrase: no value is ever part of a message.
 
-import { ArgumentError } from '../protocol/index.js'
+import { ArgumentError, AUTH_NAMES, type AuthName } from '../protocol/index.js'
 import { type TlsFiles, tlsFromFiles } from './tls-files.js'
 import type { TlsOption, TlsOptions } from './tls-options.js'
-
-/** The mechanisms that can be named. */
-export type AuthName = 'PLAIN' | 'AMQPLAIN' | 'EXTERNAL'
-
-const AUTH_NAMES: readonly AuthName[] = ['PLAIN', 'AMQPLAIN', 'EXTERNAL']
 
 /** What the query of a URI says; parts it leaves out are absent. */
 export interface QueryParts {

@@ -1,4 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect as connectSocket, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { expect } from 'chai'
 import {
@@ -8,7 +11,7 @@ import {
   connect,
   type SecretRefreshError,
 } from '../../src/index.js'
-import { CertificateAuthority, type Identity } from '../support/certificates.js'
+import type { CertificateAuthority, Identity } from '../support/certificates/certificate-authority.js'
 import { expectNoSecret, PASSWORD } from '../support/connect-failure.js'
 import { BROKER_START_MS } from '../support/live-session.js'
 import { until } from '../support/rabbitmq/deadline.js'
@@ -16,7 +19,6 @@ import { type RabbitMqNode, sharedNode } from '../support/rabbitmq/index.js'
 import { ensureInstallation } from '../support/rabbitmq/installation.js'
 import { TokenIssuer } from '../support/rabbitmq/oauth.js'
 import { configure, startPlugin } from '../support/rabbitmq/plugins.js'
-import { startTlsListener } from '../support/rabbitmq/tls-listener.js'
 import { rejectionOf } from '../support/rejection.js'
 
 const USER = 'certified user'
@@ -78,9 +80,9 @@ describe('logging in, with RabbitMQ', function () {
   })
 
   /** Opens, has the broker say who is there, and closes. */
-  async function loggedIn(options: ConnectOptions, dial = plainly): Promise<Seen> {
+  async function loggedIn(options: ConnectOptions, dial = plainly, uri = 'amqp://localhost'): Promise<Seen> {
     const socket = dial()
-    const connection = await connect({ stream: () => socket, ...options })
+    const connection = await connect(uri, { stream: () => socket, ...options })
     try {
       await connection.openChannel()
       return await seenAt(node, socket.localPort)
@@ -166,9 +168,8 @@ describe('logging in, with RabbitMQ', function () {
     before(async function () {
       // Of one in a container no other port than AMQP's is to be reached.
       if ((await ensureInstallation()).kind !== 'local') this.skip()
-      authority = new CertificateAuthority()
-      const server = authority.issue({ names: ['localhost', '127.0.0.1'] })
-      port = await startTlsListener(node, authority, server)
+      authority = node.tls.authority
+      port = node.tls.port
       await startPlugin(node, 'rabbitmq_auth_mechanism_ssl')
       await configure(node, 'rabbit', 'ssl_cert_login_from', 'common_name')
     })
@@ -183,6 +184,25 @@ describe('logging in, with RabbitMQ', function () {
         dialling(authority.issue({ commonName: USER })),
       )
       expect(seen).to.deep.equal({ user: USER, mechanism: 'EXTERNAL' })
+    })
+
+    it('logs in by EXTERNAL when the URI says so, with the files that it names', async () => {
+      const { cert, key } = authority.issue({ commonName: USER })
+      const folder = mkdtempSync(join(tmpdir(), 'thump-external-'))
+      const file = join(folder, 'client.pem')
+      try {
+        writeFileSync(file, `${cert}${key}`)
+        const files = [node.tls.cacertfile, file].map(encodeURIComponent)
+        const query = `cacertfile=${files[0]}&certfile=${files[1]}&auth_mechanism=external&auth_mechanism=plain`
+        const seen = await loggedIn(
+          {},
+          () => connectSocket({ host: '127.0.0.1', port }),
+          `amqps://localhost?${query}`,
+        )
+        expect(seen).to.deep.equal({ user: USER, mechanism: 'EXTERNAL' })
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
     })
 
     it('is refused when the broker does not know whom it names', async () => {
