@@ -125,10 +125,12 @@ export class ConnectionLife {
   takeOutbound(): Buffer[] | undefined {
     const { outbound, channels } = this.#support
     try {
-      return outbound.take(() => {
+      const batch = outbound.take(() => {
         channels.noteDeparture()
         channels.advanceWaiting()
       })
+      channels.noteDeparture()
+      return batch
     } catch (error) {
       // It throws nothing else.
       const damage = error as ArgumentError

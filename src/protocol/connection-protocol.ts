@@ -49,18 +49,21 @@ export class ConnectionProtocol {
   #now: number
   #events: ProtocolEvent[] = []
   #nextEvent = 0
+  readonly #emit = (event: ProtocolEvent): void => void this.#events.push(event)
 
   constructor({ endpoint, handshake, limits }: ProtocolOptions, now: number) {
     this.#now = now
     this.#endpoint = endpoint
     this.#handshake = new Handshake(handshake, now)
-    const emit = (event: ProtocolEvent): void => this.#emit(event)
     const outbound = new Outbound(handshake.initialFrameMax ?? INITIAL_FRAME_MAX)
     this.#outbound = outbound
-    const channels = new ChannelDirectory({ outbound, endpoint, limits, emit })
+    const channels = new ChannelDirectory({ outbound, endpoint, limits, emit: this.#emit })
     this.#channels = channels
     this.#secretUpdates = new SecretUpdates(channels)
-    const life = new ConnectionLife({ channels, secretUpdates: this.#secretUpdates, outbound, emit }, limits)
+    const life = new ConnectionLife(
+      { channels, secretUpdates: this.#secretUpdates, outbound, emit: this.#emit },
+      limits,
+    )
     this.#life = life
     this.#inbound = new Inbound(
       new FrameRouter({
@@ -273,7 +276,6 @@ export class ConnectionProtocol {
     const batch = this.#life.takeOutbound()
     if (batch === undefined) return undefined
     this.#heartbeat?.noteHandedOver(now)
-    this.#channels.noteDeparture()
     this.#advance()
     return batch
   }
@@ -394,9 +396,5 @@ export class ConnectionProtocol {
 
   #append(method: Method): void {
     this.#outbound.append(0, encodeMethodFrame, method)
-  }
-
-  #emit(event: ProtocolEvent): void {
-    this.#events.push(event)
   }
 }
