@@ -41,3 +41,21 @@ export class ConfirmWindow {
     })
   }
 }
+
+/** The same for clients that give a promise for each publish: they are awaited in their order. */
+export class PromiseWindow {
+  readonly #ring: Promise<unknown>[] = []
+  #next = 0
+
+  /** Takes the promise of one more publish; gives, while the window is full, the one that has to be awaited first. */
+  push(publish: Promise<unknown>): Promise<unknown> | undefined {
+    const at = this.#next++ % CONFIRM_WINDOW
+    this.#ring[at] = publish
+    return this.#ring[this.#next % CONFIRM_WINDOW]
+  }
+
+  /** Resolves when all are confirmed. */
+  async drained(): Promise<void> {
+    await Promise.all(this.#ring)
+  }
+}

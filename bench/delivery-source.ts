@@ -1,16 +1,17 @@
-// A queue with a number of equal messages: writes deliveries to a socket, in blocks that were encoded beforehand, as fast
+// A queue with a number of messages: writes deliveries to a socket, in blocks that were encoded beforehand, as fast
 // as prefetch and socket allow. Only the delivery tags are written anew.
 
 import type { Socket } from 'node:net'
 import { ROUTING_KEY } from './cases.js'
+import { richPropertyOctets } from './rich.js'
 import {
-  block,
   content,
   FRAME_HEADER,
   longlong,
   MethodId,
   method,
   octet,
+  perBlock,
   shortstr,
   stampTags,
 } from './wire.js'
@@ -20,9 +21,14 @@ const BLOCKS = 4
 
 export interface DeliverySourceOptions {
   readonly socket: Socket
+  readonly channelNumber: number
+  /** What the client has agreed to. */
+  readonly frameMax: number
   readonly consumerTag: string
   /** Octets. */
   readonly bodySize: number
+  /** With the properties of `rich.ts`, each with ids of its own. */
+  readonly rich: boolean
   readonly messages: number
   readonly firstTag: number
   /** Whether deliveries have to be granted, or only the first time. */
@@ -41,15 +47,23 @@ export class DeliverySource {
   #nextTag: number
   #granted = 0
 
-  constructor({ socket, consumerTag, bodySize, messages, firstTag, bounded }: DeliverySourceOptions) {
+  constructor(options: DeliverySourceOptions) {
+    const { socket, channelNumber, frameMax, consumerTag, bodySize, rich, messages, firstTag, bounded } =
+      options
     const args = [shortstr(consumerTag), longlong(0), octet(0), shortstr(''), shortstr(ROUTING_KEY)]
-    const message = content(1, method(1, MethodId.BasicDeliver, ...args), bodySize)
+    const deliver = method(channelNumber, MethodId.BasicDeliver, ...args)
+    const message = (number: number): Buffer =>
+      content(channelNumber, deliver, bodySize, {
+        frameMax,
+        properties: rich ? richPropertyOctets(number) : undefined,
+      })
     this.#socket = socket
     this.#bounded = bounded
     this.#tagAt = FRAME_HEADER + 4 + 1 + consumerTag.length
-    this.#messageLength = message.length
-    this.#free = Array.from({ length: BLOCKS }, () => block(message))
-    this.#perBlock = block(message).length / message.length
+    this.#messageLength = message(0).length
+    this.#perBlock = perBlock(this.#messageLength)
+    const octets = Buffer.concat(Array.from({ length: this.#perBlock }, (_, number) => message(number)))
+    this.#free = Array.from({ length: BLOCKS }, () => Buffer.from(octets))
     this.#left = messages
     this.#nextTag = firstTag
   }

@@ -1,29 +1,46 @@
 // What can be asked of the benchmark on the command line.
 
 import { parseArgs } from 'node:util'
-import { BODY_SIZES, CLIENTS, type ClientName, WORKLOADS, type Workload } from './cases.js'
+import { ALL_SIZES, CLIENTS, type ClientName, type ServerName, WORKLOADS, type Workload } from './cases.js'
 
 export const USAGE = `npm run bench -- [options]
 
-  --only WORD       only this workload (${WORKLOADS.join(', ')}), body size (${BODY_SIZES.join(', ')})
-                    or client (${CLIENTS.join(', ')}); any number of times
-  --runs N          how often each case is measured; medians are shown. Default 3
-  --seconds S       how long one measurement takes, and its warm-up before it. Default 1
+  --only WORD       only this workload (${WORKLOADS.slice(0, 5).join(', ')},
+                    ${WORKLOADS.slice(5).join(', ')}),
+                    size (${ALL_SIZES.filter(size => size > 0).join(', ')})
+                    or client (${CLIENTS.join(', ')});
+                    any number of times
+  --live            with a private RabbitMQ instead of the null broker
+  --quick           one short run of each case
+  --runs N          how often each case is measured; medians are shown. Default 3, with a RabbitMQ 2
+  --seconds S       how long one measurement takes, and its warm-up before it. Default 0.5
   --messages N      how many messages one measurement takes, instead
-  --json            JSON instead of a table, every run included
+  --check           compares the ratios with bench/baseline.json; ends with 1 when one has become worse
+  --save            measures all with both servers, and writes bench/baseline.json and docs/performance.md
+  --json            JSON instead of tables, every run included
   --profile DIR     CPU profiles of the clients (node --cpu-prof) into DIR
 `
 
 export interface BenchOptions {
+  readonly servers: readonly ServerName[]
   readonly workloads: readonly Workload[]
-  readonly bodySizes: readonly number[]
+  /** Undefined: all that the workload has. */
+  readonly sizes: readonly number[] | undefined
   readonly clients: readonly ClientName[]
-  readonly runs: number
+  /** Undefined: what the server's default is. */
+  readonly runs: number | undefined
   readonly seconds: number
   readonly messages: number | undefined
+  readonly check: boolean
+  readonly save: boolean
   readonly json: boolean
   readonly profile: string | undefined
+  /** Clients that were asked for by name. */
+  readonly named: readonly ClientName[]
 }
+
+const DEFAULT_SECONDS = 0.5
+const QUICK_SECONDS = 0.15
 
 /** Throws an Error with one sentence when they cannot be understood. Undefined when help is wanted. */
 export function parseOptions(args: readonly string[]): BenchOptions | undefined {
@@ -31,26 +48,46 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
     args: [...args],
     options: {
       only: { type: 'string', multiple: true, default: [] },
-      runs: { type: 'string', default: '3' },
-      seconds: { type: 'string', default: '1' },
+      live: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      runs: { type: 'string' },
+      seconds: { type: 'string' },
       messages: { type: 'string' },
+      check: { type: 'boolean', default: false },
+      save: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       profile: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.help) return undefined
-  const unknown = values.only.find(word => ![WORKLOADS, BODY_SIZES, CLIENTS].some(all => includes(all, word)))
+  const { only, quick, live, save, check, messages, json, profile } = values
+  const unknown = only.find(word => ![WORKLOADS, ALL_SIZES, CLIENTS].some(all => includes(all, word)))
   if (unknown !== undefined) throw new Error(`--only ${unknown}: there is no such workload, size or client`)
+  if (save && (only.length > 0 || quick || live || check || messages !== undefined)) {
+    throw new Error('--save is for all there is: it goes with --runs and --seconds only')
+  }
+  if (check && live) throw new Error('--check is for the null broker: a RabbitMQ is no steady measure')
+  const sizes = ALL_SIZES.filter(size => only.includes(String(size)))
+  const named = CLIENTS.filter(client => only.includes(client))
   return {
-    workloads: chosen(WORKLOADS, values.only),
-    bodySizes: chosen(BODY_SIZES, values.only),
-    clients: chosen(CLIENTS, values.only),
-    runs: Math.ceil(positive('runs', values.runs)),
-    seconds: positive('seconds', values.seconds),
-    messages: values.messages === undefined ? undefined : positive('messages', values.messages),
-    json: values.json,
-    profile: values.profile,
+    servers: save ? ['null', 'live'] : [live ? 'live' : 'null'],
+    workloads: chosen(WORKLOADS, only),
+    sizes: sizes.length === 0 ? undefined : sizes,
+    clients: named.length === 0 ? CLIENTS : named,
+    runs: values.runs === undefined ? (quick ? 1 : undefined) : Math.ceil(positive('runs', values.runs)),
+    seconds:
+      values.seconds === undefined
+        ? quick
+          ? QUICK_SECONDS
+          : DEFAULT_SECONDS
+        : positive('seconds', values.seconds),
+    messages: messages === undefined ? undefined : positive('messages', messages),
+    check,
+    save,
+    json,
+    profile,
+    named,
   }
 }
 

@@ -1,103 +1,173 @@
-// Samples -> medians and ratios, and a table of them in Markdown.
+// Results -> tables in Markdown: of messages, of what is done one at a time, of idle connections.
 
-import { BASELINES, type ClientName } from './cases.js'
-import type { Case, Sample } from './measurement.js'
+import { BASELINES, type Case, type Work } from './cases.js'
+import { cpuUsPerMessage, messagesPerSecond, p50Us, type Quantity, type Results } from './results.js'
 
-/** All runs of one case. */
-export interface Series extends Case {
-  readonly samples: Sample[]
+type Cell = (which: Case, results: Results) => string
+
+/** Text stands to the left, figures to the right. */
+interface Column {
+  readonly title: string
+  readonly cell: Cell
+  readonly isText?: boolean
 }
 
-/** Medians over the runs. */
-export interface Row extends Case {
-  readonly messagesPerSecond: number
-  readonly cpuUsPerMessage: number
-  readonly writesPer1000: number
-  readonly octetsWrittenPerMessage: number
-  readonly rssMib: number
-  /** CPU time per message over that of another client, run by run: what else the machine did then hit both. */
-  readonly cpuRatio: Readonly<Partial<Record<ClientName, number>>>
-}
+const quantity =
+  (read: Quantity, print: (value: number) => string): Cell =>
+  (which, results) =>
+    print(results.median(which, read))
 
-export function rowsOf(all: readonly Series[]): Row[] {
-  return all.map(({ samples, ...which }) => {
-    const over = (read: (sample: Sample) => number): number => median(samples.map(read))
-    const ratios = BASELINES.flatMap(baseline => {
-      const other = all.find(each => isSameWork(each, which) && each.client === baseline)
-      if (other === undefined) return []
-      const ratio = median(samples.map((sample, run) => cpuUs(sample) / cpuUs(other.samples[run] as Sample)))
-      return [[baseline, ratio] as const]
-    })
-    return {
-      ...which,
-      messagesPerSecond: over(sample => (1000 * sample.messages) / sample.wallMs),
-      cpuUsPerMessage: over(cpuUs),
-      writesPer1000: over(sample => (1000 * sample.writes) / sample.messages),
-      octetsWrittenPerMessage: over(sample => sample.octetsWritten / sample.messages),
-      rssMib: over(sample => sample.rssOctets / 2 ** 20),
-      cpuRatio: Object.fromEntries(ratios),
-    }
+const whole = (value: number): string => Math.round(value).toLocaleString('en-US')
+
+const CASE: readonly Column[] = [
+  { title: 'workload', cell: which => which.workload, isText: true },
+  { title: 'body', cell: which => sizeOf(which), isText: true },
+  { title: 'client', cell: which => which.client, isText: true },
+]
+
+const RATIOS: readonly Column[] = [
+  ...BASELINES.map(baseline => ({
+    title: `× ${baseline}`,
+    cell: (which: Case, results: Results) =>
+      optional(results.ratio(which, which.client, baseline, cpuUsPerMessage)),
+  })),
+  {
+    title: '× best peer',
+    cell: (which, results) => {
+      const best = results.bestPeer(which)
+      return optional(best && results.ratio(which, which.client, best, cpuUsPerMessage))
+    },
+  },
+]
+
+const COST: readonly Column[] = [
+  { title: 'CPU µs', cell: quantity(cpuUsPerMessage, figures) },
+  {
+    title: 'of it sys',
+    cell: quantity(sample => sample.systemUs / sample.messages, figures),
+  },
+  ...RATIOS,
+  {
+    title: 'writes/1000',
+    cell: quantity(sample => (1000 * sample.writes) / sample.messages, figures),
+  },
+  { title: 'GC %', cell: quantity(sample => (1e5 * sample.gcMs) / sample.cpuUs, percent) },
+  { title: 'RSS MiB', cell: quantity(sample => sample.rssOctets / 2 ** 20, whole) },
+]
+
+const MESSAGES: readonly Column[] = [
+  ...CASE,
+  { title: 'msgs/s', cell: quantity(messagesPerSecond, whole) },
+  ...COST,
+]
+
+const LATENCIES: readonly Column[] = [
+  ...CASE,
+  { title: 'p50 µs', cell: quantity(p50Us, figures) },
+  { title: 'p99 µs', cell: quantity(sample => sample.p99Us ?? Number.NaN, figures) },
+  { title: 'per s', cell: quantity(messagesPerSecond, whole) },
+  ...COST,
+]
+
+const IDLE: readonly Column[] = [
+  { title: 'connections', cell: which => whole(which.size), isText: true },
+  { title: 'client', cell: which => which.client, isText: true },
+  { title: 'CPU ms/s', cell: quantity(sample => cpuUsPerMessage(sample) / 1000, figures) },
+  { title: 'of it sys', cell: quantity(sample => sample.systemUs / sample.messages / 1000, figures) },
+  ...RATIOS,
+  { title: 'writes/s', cell: quantity(sample => sample.writes / sample.messages, whole) },
+  {
+    title: 'heap KiB each',
+    cell: quantity(sample => (sample.heapOctetsPerConnection ?? Number.NaN) / 1024, figures),
+  },
+  {
+    title: 'RSS KiB each',
+    cell: quantity(sample => (sample.rssOctetsPerConnection ?? Number.NaN) / 1024, figures),
+  },
+]
+
+/** Those of them that have lines, one below the other. */
+export function tablesOf(results: Results): string[] {
+  const isIdle = (work: Work): boolean => work.workload === 'idle'
+  const isTimed = (work: Work): boolean => work.workload !== 'idle' && hasLatency(results, work)
+  const isPlain = (work: Work): boolean => work.workload !== 'idle' && !hasLatency(results, work)
+  const tables: [(work: Work) => boolean, readonly Column[]][] = [
+    [isPlain, MESSAGES],
+    [isTimed, LATENCIES],
+    [isIdle, IDLE],
+  ]
+  return tables.flatMap(([belongs, columns]) => {
+    const works = results.works.filter(belongs)
+    return works.length === 0 ? [] : [tableOf(results, works, columns)]
   })
 }
 
-export function tableOf(rows: readonly Row[]): string {
-  const lines = rows.map(row => [
-    row.workload,
-    row.bodySize < 1024 ? `${row.bodySize} B` : `${row.bodySize / 1024} KiB`,
-    row.client,
-    Math.round(row.messagesPerSecond).toLocaleString('en-US'),
-    figures(row.cpuUsPerMessage),
-    ...BASELINES.map(baseline => figures(row.cpuRatio[baseline])),
-    figures(row.writesPer1000),
-    row.rssMib.toFixed(0),
-  ])
-  return layOut([HEADLINE, ...lines])
+function hasLatency(results: Results, work: Work): boolean {
+  const [client] = results.clientsOf(work)
+  return client !== undefined && !Number.isNaN(results.median({ ...work, client }, p50Us))
 }
 
-const HEADLINE = [
-  'workload',
-  'body',
-  'client',
-  'msgs/s',
-  'CPU µs/msg',
-  ...BASELINES.map(baseline => `× ${baseline}`),
-  'writes/1000',
-  'RSS MiB',
-]
-const TEXT_COLUMNS = 3
+function tableOf(results: Results, works: readonly Work[], columns: readonly Column[]): string {
+  const cases = works.flatMap(work =>
+    results.clientsOf(work).map(client => ({
+      server: work.server,
+      workload: work.workload,
+      size: work.size,
+      client,
+    })),
+  )
+  const lines = cases.map(which => columns.map(({ cell }) => cell(which, results)))
+  return layOut(
+    columns.map(({ title }) => title),
+    lines,
+    columns.map(({ isText = false }) => isText),
+  )
+}
 
-function layOut(lines: readonly (readonly string[])[]): string {
-  const widths = HEADLINE.map((_, column) => Math.max(...lines.map(line => (line[column] ?? '').length)))
+/** A table in Markdown that can be read as it stands. */
+export function layOut(
+  titles: readonly string[],
+  lines: readonly (readonly string[])[],
+  isText: readonly boolean[],
+): string {
+  const all = [titles, ...lines]
+  const widths = titles.map((_, column) => Math.max(3, ...all.map(line => (line[column] ?? '').length)))
   const print = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-  const padded = lines.map(line =>
-    line.map((cell, column) =>
-      column < TEXT_COLUMNS ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
-    ),
+  const padded = all.map(line =>
+    line.map((cell, column) => {
+      const width = widths[column] ?? 0
+      return isText[column] ? cell.padEnd(width) : cell.padStart(width)
+    }),
   )
   const rule = widths.map((width, column) =>
-    column < TEXT_COLUMNS ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
+    isText[column] ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
   )
   return [padded[0] ?? [], rule, ...padded.slice(1)].map(print).join('\n')
 }
 
+export function sizeOf({ workload, size }: Work): string {
+  if (workload === 'connect') return ''
+  if (workload === 'idle') return `${whole(size)} connections`
+  if (size < 1024) return `${size} B`
+  return size < 2 ** 20 ? `${size / 1024} KiB` : `${size / 2 ** 20} MiB`
+}
+
+/** For people: a line of work in a table of lines. */
+export function labelOf(work: Work): string {
+  return `${work.workload} ${sizeOf(work)}`.trim()
+}
+
 /** Three significant figures. */
-function figures(value: number | undefined): string {
-  if (value === undefined) return ''
-  if (value >= 100) return Math.round(value).toLocaleString('en-US')
+export function figures(value: number): string {
+  if (Number.isNaN(value)) return ''
+  if (value >= 100) return whole(value)
   return value.toPrecision(3).replace(/^0\.0(\d\d).*/, '0.0$1')
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length / 2
-  const upper = sorted[Math.floor(middle)] as number
-  return Number.isInteger(middle) ? ((sorted[middle - 1] as number) + upper) / 2 : upper
+function optional(value: number | undefined): string {
+  return value === undefined ? '' : figures(value)
 }
 
-function cpuUs({ cpuUs, messages }: Sample): number {
-  return cpuUs / messages
-}
-
-function isSameWork(one: Case, other: Case): boolean {
-  return one.workload === other.workload && one.bodySize === other.bodySize
+function percent(value: number): string {
+  return value.toFixed(1)
 }

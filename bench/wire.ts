@@ -4,6 +4,8 @@
 export const FRAME_HEADER = 7
 /** Header and frame-end. */
 export const FRAME_OVERHEAD = 8
+/** RabbitMQ's. */
+export const FRAME_MAX = 131_072
 
 export const FrameType = Object.freeze({ Method: 1, Header: 2, Body: 3, Heartbeat: 8 } as const)
 
@@ -88,20 +90,59 @@ export function method(channelNumber: number, methodId: number, ...args: Buffer[
   return frame(FrameType.Method, channelNumber, Buffer.concat([long(methodId), ...args]))
 }
 
-/** A persistent message behind its method frame: header frame and one body frame. */
-export function content(channelNumber: number, methodFrame: Buffer, bodySize: number): Buffer {
-  const properties = Buffer.concat([short(DELIVERY_MODE_FLAG), octet(PERSISTENT)])
+/** A field of a table: text, an integer of 32 bits, any other number, a truth value. */
+export function field(name: string, value: string | number | boolean): Buffer {
+  return Buffer.concat([shortstr(name), fieldValue(value)])
+}
+
+function fieldValue(value: string | number | boolean): Buffer {
+  if (typeof value === 'string') return Buffer.concat([Buffer.from('S'), longstr(value)])
+  if (typeof value === 'boolean') return Buffer.concat([Buffer.from('t'), octet(Number(value))])
+  if (Number.isInteger(value)) return Buffer.concat([Buffer.from('I'), long(value)])
+  const double = Buffer.alloc(8)
+  double.writeDoubleBE(value)
+  return Buffer.concat([Buffer.from('d'), double])
+}
+
+export function table(...fields: Buffer[]): Buffer {
+  return longstr(Buffer.concat(fields))
+}
+
+/** Flags and property list of a message that is persistent, and nothing else. */
+const PERSISTENT_ONLY: Buffer = Buffer.concat([short(DELIVERY_MODE_FLAG), octet(PERSISTENT)])
+
+export interface ContentOptions {
+  /** Flags and property list. Default: a persistent message. */
+  readonly properties?: Buffer | undefined
+  /** Octets of the largest frame. */
+  readonly frameMax?: number | undefined
+}
+
+/** A message behind its method frame: header frame, and as many body frames as it takes. */
+export function content(
+  channelNumber: number,
+  methodFrame: Buffer,
+  bodySize: number,
+  { properties = PERSISTENT_ONLY, frameMax = FRAME_MAX }: ContentOptions = {},
+): Buffer {
   const header = Buffer.concat([short(CLASS_BASIC), short(0), longlong(bodySize), properties])
-  return Buffer.concat([
-    methodFrame,
-    frame(FrameType.Header, channelNumber, header),
-    frame(FrameType.Body, channelNumber, Buffer.alloc(bodySize, 'x')),
-  ])
+  const frames = [methodFrame, frame(FrameType.Header, channelNumber, header)]
+  for (let left = bodySize; left > 0; ) {
+    const size = Math.min(left, frameMax - FRAME_OVERHEAD)
+    frames.push(frame(FrameType.Body, channelNumber, Buffer.alloc(size, 'x')))
+    left -= size
+  }
+  return Buffer.concat(frames)
 }
 
 /** As many repetitions as make one write worth its while. */
 export function block(unit: Buffer): Buffer {
-  return repeat(unit, Math.max(1, Math.floor(BLOCK_OCTETS / unit.length)))
+  return repeat(unit, perBlock(unit.length))
+}
+
+/** How many of this length make a block. */
+export function perBlock(length: number): number {
+  return Math.max(1, Math.floor(BLOCK_OCTETS / length))
 }
 
 export function repeat(unit: Buffer, count: number): Buffer {

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // @ts-check
 //
-// `npm run bench`: what thump costs beside amqplib and a bare socket, on a machine with nothing but Node and npm. Installs
-// the packages unless they are there, compiles, and runs bench/main.ts with what it was given; bench/README.md says what
-// comes out. With --build DIRECTORY it measures what was compiled to there, and compiles nothing.
+// `npm run bench`: what thump costs beside other clients and a bare socket, on a machine with nothing but Node and npm.
+// Installs the packages unless they are there, those of bench/ too, compiles, and runs bench/main.ts with what it was given;
+// bench/README.md says what comes out. With --build DIRECTORY it measures what was compiled to there, and compiles nothing.
 
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,12 +23,15 @@ process.exitCode = await main(process.argv.slice(2))
 async function main(parameters) {
   const at = parameters.indexOf('--build')
   const [, given] = at === -1 ? [] : parameters.splice(at, 2)
-  if (!(await ensurePackages(ROOT))) return 1
+  if (!(await ensurePackages(ROOT)) || !(await ensurePackages(join(ROOT, 'bench')))) return 1
   if (given === undefined) {
     const compiled = await runNode([TSC, '-p', 'bench/tsconfig.json'], { cwd: ROOT })
     if (compiled.status !== 0) return 1
   }
   const program = resolve(given ?? join(ROOT, 'build'), 'bench', 'main.js')
-  const { status } = await runNode([program, ...parameters], { deadlineMs: DEADLINE_MS })
+  const { status } = await runNode([program, ...parameters], {
+    deadlineMs: DEADLINE_MS,
+    env: { BENCH_CHECKOUT: ROOT },
+  })
   return status ?? 1
 }

@@ -1,195 +1,204 @@
 // The floor: a socket, blocks that were encoded beforehand, and a scan for frame boundaries. It keeps to the window and
 // the prefetch and makes no object for a message; a client with an interface cannot be as cheap.
 
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
 import {
   CONFIRM_WINDOW,
   CONSUMER_TAG,
+  HEARTBEAT,
+  isRich,
   PREFETCH,
+  REPLY_TO,
   ROUTING_KEY,
-  sourceQueue,
-  type Tally,
+  RPC_QUEUE,
   type Workload,
 } from '../cases.js'
-import { FrameScanner } from '../frame-scanner.js'
-import type { Session, SessionOptions } from '../session.js'
+import { richPropertyOctets } from '../rich.js'
+import type { Client, Round, Session, SessionOptions } from '../session.js'
 import {
-  block,
   content,
   FRAME_HEADER,
+  HEARTBEAT as HEARTBEAT_FRAME,
   long,
   longlong,
-  longstr,
   MethodId,
   method,
   octet,
-  PROTOCOL_HEADER,
+  perBlock,
   repeat,
   short,
   shortstr,
   stampTags,
 } from '../wire.js'
+import { CHANNEL, EMPTY_TABLE, NO_FLAGS, RawConnection, RESERVED_SHORT } from './raw-connection.js'
 
-const CHANNEL = 1
-const RESERVED_SHORT = short(0)
-const EMPTY_TABLE = long(0)
-const NO_FLAGS = octet(0)
 const NO_ACK = octet(0x02)
 
 const ACK = method(CHANNEL, MethodId.BasicAck, longlong(0), NO_FLAGS)
 const ACKS = repeat(ACK, PREFETCH)
 const ACK_TAG_AT = FRAME_HEADER + 4
 
-export async function openRaw({ port, workload, bodySize }: SessionOptions): Promise<Session> {
-  const client = new RawClient(bodySize)
-  await client.open(port, workload === 'confirm')
+/** Of the fourteen property flags. */
+const CORRELATION_ID_AND_REPLY_TO = 0x0600
+
+export const client: Client = { open: openSession, hold }
+
+async function openSession({ url, workload, bodySize }: SessionOptions): Promise<Session> {
+  const connection = new RawConnection(bodySize)
+  await connection.open(url)
+  await connection.openChannel(workload === 'confirm' || workload === 'confirm-one')
+  const run = await START[workload](new RawClient(connection, workload, bodySize), url)
   return {
-    run: messages => RUNS[workload](client, messages),
-    ask: tally => client.ask(tally),
-    close: () => client.close(),
+    run,
+    ask: queue => connection.ask(queue),
+    close: () => connection.close(),
   }
 }
 
-const RUNS: Record<Workload, (client: RawClient, messages: number) => Promise<void>> = {
-  publish: (client, messages) => client.publish(messages),
-  confirm: (client, messages) => client.publishConfirmed(messages),
-  consume: (client, messages) => client.consume(messages, true),
-  ack: (client, messages) => client.consume(messages, false),
+/** One timer for all. */
+const beating = new Set<RawConnection>()
+let timer: NodeJS.Timeout | undefined
+
+async function hold(url: string): Promise<() => Promise<void>> {
+  const connection = new RawConnection(0)
+  await connection.open(url, HEARTBEAT)
+  beating.add(connection)
+  timer ??= setInterval(() => {
+    for (const each of beating) each.write(HEARTBEAT_FRAME)
+  }, 500 * HEARTBEAT)
+  return async () => {
+    beating.delete(connection)
+    if (beating.size === 0) clearInterval(timer)
+    await connection.close()
+  }
+}
+
+type Run = (round: Round) => Promise<void>
+
+const START: Record<Workload, (client: RawClient, url: string) => Run | Promise<Run>> = {
+  publish:
+    client =>
+    ({ messages }) =>
+      client.publish(messages),
+  'rich-publish':
+    client =>
+    ({ messages }) =>
+      client.publish(messages),
+  confirm:
+    client =>
+    ({ messages }) =>
+      client.publishConfirmed(messages),
+  'confirm-one':
+    client =>
+    ({ messages, latencies }) =>
+      latencies.time(messages, () => client.publishConfirmed(1)),
+  consume: client => round => client.consume(round, false),
+  'rich-consume': client => round => client.consume(round, false),
+  ack: client => round => client.consume(round, true),
+  rpc: async client => {
+    await client.consumeReplies()
+    return ({ messages, latencies }) => latencies.time(messages, () => client.request())
+  },
+  connect:
+    (_client, url) =>
+    ({ messages, latencies }) =>
+      latencies.time(messages, async () => {
+        const connection = new RawConnection(0)
+        await connection.open(url)
+        await connection.openChannel(false)
+        await connection.close()
+      }),
+  idle: () => () => Promise.resolve(),
 }
 
 class RawClient {
-  readonly #bodySize: number
+  readonly #connection: RawConnection
   /** Publishes of one message, as many as make a write worth its while. */
   readonly #block: Buffer
   readonly #messageLength: number
-  #socket!: Socket
-  #confirmed = 0
+  readonly #perBlock: number
   #published = 0
-  #delivered = 0
   #acknowledged = 0
-  /** The last method other than a delivery or a confirm. */
-  #reply: { id: number; octets: Buffer } = { id: 0, octets: Buffer.alloc(0) }
-  #wake: (() => void) | undefined
 
-  constructor(bodySize: number) {
-    const args = [RESERVED_SHORT, shortstr(''), shortstr(ROUTING_KEY), NO_FLAGS]
-    const message = content(CHANNEL, method(CHANNEL, MethodId.BasicPublish, ...args), bodySize)
-    this.#bodySize = bodySize
-    this.#block = block(message)
-    this.#messageLength = message.length
-  }
-
-  async open(port: number, confirm: boolean): Promise<void> {
-    const scanner = this.#scanner()
-    const callback = (length: number, buffer: Uint8Array): boolean => {
-      scanner.scan((buffer as Buffer).subarray(0, length))
-      this.#wake?.()
-      return true
-    }
-    const onread = { buffer: Buffer.allocUnsafeSlow(64 * 1024), callback }
-    this.#socket = connect({ host: '127.0.0.1', port, noDelay: true, onread })
-    await once(this.#socket, 'connect')
-    const credentials = [EMPTY_TABLE, shortstr('PLAIN'), longstr('\0guest\0guest'), shortstr('en_US')]
-    const tune = [short(2047), long(131_072), short(0)]
-    await this.#call(MethodId.ConnectionStart, PROTOCOL_HEADER)
-    await this.#call(MethodId.ConnectionTune, method(0, MethodId.ConnectionStartOk, ...credentials))
-    this.#socket.write(method(0, MethodId.ConnectionTuneOk, ...tune))
-    const open = method(0, MethodId.ConnectionOpen, shortstr('/'), NO_FLAGS, NO_FLAGS)
-    await this.#call(MethodId.ConnectionOpenOk, open)
-    await this.#call(MethodId.ChannelOpenOk, method(CHANNEL, MethodId.ChannelOpen, NO_FLAGS))
-    if (confirm) await this.#call(MethodId.ConfirmSelectOk, method(CHANNEL, MethodId.ConfirmSelect, NO_FLAGS))
+  constructor(connection: RawConnection, workload: Workload, bodySize: number) {
+    const routingKey = workload === 'rpc' ? RPC_QUEUE : ROUTING_KEY
+    const args = [RESERVED_SHORT, shortstr(''), shortstr(routingKey), NO_FLAGS]
+    const publish = method(CHANNEL, MethodId.BasicPublish, ...args)
+    const message = (number: number): Buffer =>
+      content(CHANNEL, publish, bodySize, { properties: propertiesOf(workload, number) })
+    this.#connection = connection
+    this.#messageLength = message(0).length
+    this.#perBlock = perBlock(this.#messageLength)
+    this.#block = Buffer.concat(Array.from({ length: this.#perBlock }, (_, number) => message(number)))
   }
 
   async publish(messages: number): Promise<void> {
     for (let left = messages; left > 0; ) {
-      const count = Math.min(left, this.#block.length / this.#messageLength)
+      const count = Math.min(left, this.#perBlock)
       left -= count
-      if (!this.#write(count)) await once(this.#socket, 'drain')
+      if (!this.#write(count)) await this.#connection.drained()
     }
   }
 
   async publishConfirmed(messages: number): Promise<void> {
     const last = this.#published + messages
-    while (this.#confirmed < last) {
-      const room = Math.min(CONFIRM_WINDOW - (this.#published - this.#confirmed), last - this.#published)
-      if (room === 0) await this.#nextChunk()
-      else this.#write(Math.min(room, this.#block.length / this.#messageLength))
+    while (this.#connection.confirmed < last) {
+      const unconfirmed = this.#published - this.#connection.confirmed
+      const room = Math.min(CONFIRM_WINDOW - unconfirmed, last - this.#published)
+      if (room === 0) await this.#connection.nextChunk()
+      else this.#write(Math.min(room, this.#perBlock))
     }
   }
 
-  async consume(messages: number, noAck: boolean): Promise<void> {
-    const last = this.#delivered + messages
-    const queue = shortstr(sourceQueue(this.#bodySize, messages))
+  async consume({ queue, messages }: Round, acknowledging: boolean): Promise<void> {
+    const last = this.#connection.delivered + messages
     const tag = shortstr(CONSUMER_TAG)
-    const args = [RESERVED_SHORT, queue, tag, noAck ? NO_ACK : NO_FLAGS, EMPTY_TABLE]
     const qos = method(CHANNEL, MethodId.BasicQos, long(0), short(PREFETCH), NO_FLAGS)
-    if (!noAck) await this.#call(MethodId.BasicQosOk, qos)
-    await this.#call(MethodId.BasicConsumeOk, method(CHANNEL, MethodId.BasicConsume, ...args))
+    if (acknowledging) await this.#connection.call(MethodId.BasicQosOk, qos)
+    await this.#consume(queue, tag, acknowledging ? NO_FLAGS : NO_ACK)
     for (;;) {
-      if (!noAck) this.#acknowledge()
-      if (this.#delivered >= last) break
-      await this.#nextChunk()
+      if (acknowledging) this.#acknowledge()
+      if (this.#connection.delivered >= last) break
+      await this.#connection.nextChunk()
     }
     const cancel = method(CHANNEL, MethodId.BasicCancel, tag, NO_FLAGS)
-    await this.#call(MethodId.BasicCancelOk, cancel)
+    await this.#connection.call(MethodId.BasicCancelOk, cancel)
   }
 
-  async ask(tally: Tally): Promise<number> {
-    const args = [RESERVED_SHORT, shortstr(tally), NO_FLAGS, EMPTY_TABLE]
-    const reply = await this.#call(MethodId.QueueDeclareOk, method(CHANNEL, MethodId.QueueDeclare, ...args))
-    return reply.readUInt32BE(4 + 1 + tally.length)
+  consumeReplies(): Promise<void> {
+    return this.#consume(REPLY_TO, shortstr(CONSUMER_TAG), NO_ACK)
   }
 
-  async close(): Promise<void> {
-    const args = [short(200), shortstr(''), short(0), short(0)]
-    await this.#call(MethodId.ConnectionCloseOk, method(0, MethodId.ConnectionClose, ...args))
-    this.#socket.destroy()
+  async request(): Promise<void> {
+    const last = this.#connection.delivered + 1
+    this.#write(1)
+    while (this.#connection.delivered < last) await this.#connection.nextChunk()
+  }
+
+  async #consume(queue: string, tag: Buffer, flags: Buffer): Promise<void> {
+    const args = [RESERVED_SHORT, shortstr(queue), tag, flags, EMPTY_TABLE]
+    const consume = method(CHANNEL, MethodId.BasicConsume, ...args)
+    await this.#connection.call(MethodId.BasicConsumeOk, consume)
   }
 
   #write(messages: number): boolean {
     this.#published += messages
-    return this.#socket.write(this.#block.subarray(0, messages * this.#messageLength))
+    return this.#connection.write(this.#block.subarray(0, messages * this.#messageLength))
   }
 
   #acknowledge(): void {
-    const count = this.#delivered - this.#acknowledged
+    const count = this.#connection.delivered - this.#acknowledged
     if (count === 0) return
     // The socket may hold it for a while: it is not to be written again.
     const acks = Buffer.from(ACKS.subarray(0, count * ACK.length))
     stampTags(acks, ACK_TAG_AT, ACK.length, this.#acknowledged + 1, count)
     this.#acknowledged += count
-    this.#socket.write(acks)
+    this.#connection.write(acks)
   }
+}
 
-  #scanner(): FrameScanner {
-    return new FrameScanner({
-      receiveMethod: (octets, at) => {
-        const id = octets.readUInt32BE(at)
-        // The broker confirms nothing but whole batches.
-        if (id === MethodId.BasicAck) this.#confirmed = octets.readUInt32BE(at + 8)
-        else if (id !== MethodId.BasicDeliver) this.#reply = { id, octets: Buffer.from(octets.subarray(at)) }
-      },
-      receiveHeader: () => {},
-      receiveBody: size => {
-        if (size !== this.#bodySize) throw new Error(`a body of ${size} octets`)
-        this.#delivered++
-      },
-    })
-  }
-
-  /** Sends a method and resolves with the payload of its reply. */
-  async #call(replyId: number, octets: Buffer): Promise<Buffer> {
-    this.#socket.write(octets)
-    while (this.#reply.id !== replyId) await this.#nextChunk()
-    this.#reply.id = 0
-    return this.#reply.octets
-  }
-
-  /** Resolves when more has been received. */
-  #nextChunk(): Promise<void> {
-    return new Promise(resolve => {
-      this.#wake = resolve
-    })
-  }
+/** Undefined for a message that is persistent and nothing else. */
+function propertiesOf(workload: Workload, number: number): Buffer | undefined {
+  if (isRich(workload)) return richPropertyOctets(number)
+  if (workload !== 'rpc') return undefined
+  return Buffer.concat([short(CORRELATION_ID_AND_REPLY_TO), shortstr('1'), shortstr(REPLY_TO)])
 }

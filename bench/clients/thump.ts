@@ -1,60 +1,125 @@
-// thump as its users use it: awaiting what publish() returns, and acknowledging by returning from the handler.
+// thump as its documentation says: awaiting what publish() returns on a plain channel, waiting for confirms by half windows
+// on a confirm channel, and acknowledging by returning from the handler.
 
 import { setImmediate as turn } from 'node:timers/promises'
-import { type Channel, connect } from '../../src/index.js'
+import { type Channel, type Connection, connect, openRpcClient } from '../../src/index.js'
 import { Arrivals } from '../arrivals.js'
 import {
   CONFIRM_WINDOW,
   CONSUMER_TAG,
+  isRich,
   PREFETCH,
   ROUTING_KEY,
-  sourceQueue,
-  type Tally,
+  RPC_QUEUE,
   type Workload,
 } from '../cases.js'
-import { ConfirmWindow } from '../confirm-window.js'
-import type { Session, SessionOptions } from '../session.js'
+import { checkRich, RICH_TIMESTAMP, richProperties } from '../rich.js'
+import type { Client, Round, Session, SessionOptions } from '../session.js'
 
-type Run = (channel: Channel, messages: number, bodySize: number) => Promise<void>
+interface Opened {
+  readonly url: string
+  readonly connection: Connection
+  readonly channel: Channel
+  readonly body: Buffer
+}
 
-export async function openThump({ port, workload, bodySize }: SessionOptions): Promise<Session> {
-  const connection = await connect({ host: '127.0.0.1', port })
-  const channel = await connection.openChannel({
-    confirm: workload === 'confirm',
-    maxUnconfirmed: CONFIRM_WINDOW,
-  })
+export const client: Client = {
+  open: openSession,
+  hold: async url => {
+    const connection = await connect(url)
+    return async () => void (await connection.close())
+  },
+}
+
+async function openSession({ url, workload, bodySize }: SessionOptions): Promise<Session> {
+  const connection = await connect(url)
+  const confirm = workload === 'confirm' || workload === 'confirm-one'
+  const channel = await connection.openChannel({ confirm, maxUnconfirmed: CONFIRM_WINDOW })
+  const run = await START[workload]({ url, connection, channel, body: Buffer.alloc(bodySize, 'x') })
   return {
-    run: messages => RUNS[workload](channel, messages, bodySize),
-    ask: async (tally: Tally) => (await channel.queueDeclare(tally)).messageCount,
+    run,
+    ask: async queue => (await channel.queueDeclare(queue)).messageCount,
     close: async () => void (await connection.close()),
   }
 }
 
-const RUNS: Record<Workload, Run> = {
-  publish: async (channel, messages, bodySize) => {
-    const body = Buffer.alloc(bodySize, 'x')
-    for (let sent = 0; sent < messages; sent++) await channel.publish('', ROUTING_KEY, body)
+type Run = (round: Round) => Promise<void>
+
+const START: Record<Workload, (opened: Opened) => Run | Promise<Run>> = {
+  publish:
+    ({ channel, body }) =>
+    async ({ messages }) => {
+      for (let sent = 0; sent < messages; sent++) await channel.publish('', ROUTING_KEY, body)
+    },
+
+  confirm:
+    ({ channel, body }) =>
+    async ({ messages }) => {
+      // Half a window is published while the other half is confirmed; what one of them rejects with, the wait does.
+      const half = CONFIRM_WINDOW / 2
+      let confirmed = Promise.resolve()
+      for (let sent = 0; sent < messages; ) {
+        for (const end = Math.min(sent + half, messages); sent < end; sent++) {
+          void channel.publish('', ROUTING_KEY, body)
+        }
+        const before = confirmed
+        confirmed = channel.waitForConfirms()
+        await before
+      }
+      await confirmed
+    },
+
+  'confirm-one':
+    ({ channel, body }) =>
+    ({ messages, latencies }) =>
+      latencies.time(messages, () => channel.publish('', ROUTING_KEY, body)),
+
+  consume: opened => round => consume(opened, round, 'consume'),
+  ack: opened => round => consume(opened, round, 'ack'),
+  'rich-consume': opened => round => consume(opened, round, 'rich-consume'),
+
+  'rich-publish':
+    ({ channel, body }) =>
+    async ({ messages }) => {
+      for (let sent = 0; sent < messages; sent++) {
+        await channel.publish('', ROUTING_KEY, body, richProperties(sent, RICH_TIMESTAMP))
+      }
+    },
+
+  rpc: async ({ connection, body }) => {
+    const client = await openRpcClient(connection)
+    return ({ messages, latencies }) =>
+      latencies.time(messages, async () => {
+        const reply = await client.request('', RPC_QUEUE, body)
+        if (reply.body.length !== body.length) throw new Error(`a reply of ${reply.body.length} octets`)
+      })
   },
 
-  confirm: async (channel, messages, bodySize) => {
-    const body = Buffer.alloc(bodySize, 'x')
-    const window = new ConfirmWindow()
-    for (let sent = 0; sent < messages; sent++) {
-      window.notePublished()
-      channel.publish('', ROUTING_KEY, body).then(window.noteConfirmed)
-      if (window.isFull) await window.room()
-    }
-    await window.drained()
-  },
+  connect:
+    ({ url }) =>
+    ({ messages, latencies }) =>
+      latencies.time(messages, async () => {
+        const connection = await connect(url)
+        await connection.openChannel()
+        await connection.close()
+      }),
 
-  consume: (channel, messages, bodySize) => consume(channel, messages, bodySize, true),
-  ack: (channel, messages, bodySize) => consume(channel, messages, bodySize, false),
+  idle: () => () => Promise.resolve(),
 }
 
-async function consume(channel: Channel, messages: number, bodySize: number, noAck: boolean): Promise<void> {
-  const arrivals = new Arrivals(messages, bodySize)
-  const options = { consumerTag: CONSUMER_TAG, ...(noAck ? { noAck } : { prefetch: PREFETCH }) }
-  const consumer = await channel.consume(sourceQueue(bodySize, messages), options, delivery => {
+async function consume({ channel, body }: Opened, round: Round, workload: Workload): Promise<void> {
+  const { queue, messages } = round
+  const arrivals = new Arrivals(messages, body.length)
+  const options = {
+    consumerTag: CONSUMER_TAG,
+    ...(workload === 'ack' ? { prefetch: PREFETCH } : { noAck: true }),
+  }
+  const reads = isRich(workload)
+  const consumer = await channel.consume(queue, options, delivery => {
+    if (reads) {
+      const { headers, messageId } = delivery.properties
+      checkRich(headers, messageId)
+    }
     arrivals.note(delivery.body.length)
   })
   await arrivals.complete
