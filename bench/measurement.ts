@@ -1,6 +1,6 @@
 // One case in a fresh process, started with fork(): warms up, measures one round, and sends its Sample to the parent. A
-// round counts when the broker has counted the same. Before each round the parent is asked to see to the messages that a
-// consumer will get: the null broker makes them as it goes, a RabbitMQ has to be given them.
+// round counts when the broker has counted the same. Before each round the parent is asked for the messages that a
+// consumer will get from a RabbitMQ; the null broker makes them as it goes.
 
 import { once } from 'node:events'
 import {
@@ -21,6 +21,8 @@ import type { Client, Session } from './session.js'
 
 export interface MeasurementOptions extends Case {
   readonly url: string
+  /** Of the null broker. */
+  readonly warmUpUrl: string
   /** How long the measured round is to take, by the pace of the warm-up, and the CPU time that the warm-up takes. */
   readonly seconds: number
   /** Messages of the measured round instead. */
@@ -71,15 +73,29 @@ async function main(options: MeasurementOptions): Promise<void> {
 }
 
 async function measureRounds(client: Client, meter: Meter, options: MeasurementOptions): Promise<Sample> {
+  const { url, warmUpUrl, seconds } = options
+  // With a RabbitMQ what is left to find out is the pace.
+  if (url !== warmUpUrl)
+    await withSession(client, meter, { ...options, server: 'null', url: warmUpUrl }, warmUp)
+  return withSession(client, meter, options, async (rounds, options) => {
+    const pace = await warmUp(rounds, url === warmUpUrl ? options : { ...options, seconds: seconds / 4 })
+    return rounds.run(wholeRound(options, options.messages ?? pace * seconds))
+  })
+}
+
+async function withSession<Result>(
+  client: Client,
+  meter: Meter,
+  options: MeasurementOptions,
+  work: (rounds: Rounds, options: MeasurementOptions) => Promise<Result>,
+): Promise<Result> {
   const { url, workload, size: bodySize } = options
   const session = await client.open({ url, workload, bodySize })
   const rounds = new Rounds(session, meter, options)
   await rounds.begin()
-  const pace = await warmUp(rounds, options)
-  const messages = wholeRound(options, options.messages ?? pace * options.seconds)
-  const sample = await rounds.run(messages)
+  const result = await work(rounds, options)
   await session.close()
-  return sample
+  return result
 }
 
 /**
@@ -140,7 +156,7 @@ class Rounds {
     const { server, workload, size } = this.#options
     // Names differ from round to round, and from process to process.
     const queue = sourceQueue(messages, size, isRich(workload), `${process.pid}.${this.#rounds++}`)
-    if (isConsuming(workload)) await prepare({ queue })
+    if (isConsuming(workload) && server === 'live') await prepare({ queue })
     this.#total += messages
     const cost = await this.#meter.measure(async () => {
       await this.#session.run({ messages, queue, latencies: this.#latencies })

@@ -4,7 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { measureC } from './c-client.js'
-import { type Case, isSameWork, nameOf } from './cases.js'
+import { type Case, isSameWork, MANY_CONNECTIONS, nameOf } from './cases.js'
 import type { MeasurementOptions, Sample, Wanted } from './measurement.js'
 import type { Server } from './servers.js'
 
@@ -26,15 +26,18 @@ const MEASUREMENT = fileURLToPath(new URL('measurement.js', import.meta.url))
 const PATIENCE = 60
 const BASE_PATIENCE_MS = 60_000
 
-/** Of ten thousand connections one run says enough, and takes long enough. */
-const MANY_CONNECTIONS = 10_000
-
-export async function runAll(all: readonly Series[], server: Server, options: RunOptions): Promise<void> {
+/** `warmUpUrl` is that of the null broker: on a RabbitMQ a client would have to wait too much to be compiled. */
+export async function runAll(
+  all: readonly Series[],
+  server: Server,
+  warmUpUrl: string,
+  options: RunOptions,
+): Promise<void> {
   for (let run = 0; run < options.runs; run++) {
     for (const series of inTurn(all, run)) {
-      if (run > 0 && series.workload === 'idle' && series.size >= MANY_CONNECTIONS) continue
+      if (run > 0 && series.workload === 'idle' && series.size === MANY_CONNECTIONS) continue
       process.stderr.write(`run ${run + 1}: ${nameOf(series)}\n`)
-      series.samples.push(await measure(series, server, options))
+      series.samples.push(await measure(series, server, warmUpUrl, options))
     }
   }
 }
@@ -49,7 +52,7 @@ function inTurn(all: readonly Series[], run: number): Series[] {
   })
 }
 
-async function measure(which: Case, server: Server, options: RunOptions): Promise<Sample> {
+async function measure(which: Case, server: Server, warmUpUrl: string, options: RunOptions): Promise<Sample> {
   const { seconds, messages, profile } = options
   const { workload, size, client } = which
   const { url } = server
@@ -59,6 +62,7 @@ async function measure(which: Case, server: Server, options: RunOptions): Promis
     size,
     client,
     url,
+    warmUpUrl,
     seconds,
     messages,
   }

@@ -19,12 +19,10 @@ export interface Server {
   stop(): Promise<void>
 }
 
-export const START_SERVER: Readonly<Record<ServerName, () => Promise<Server>>> = Object.freeze({
-  null: startNullBroker,
-  live: startRabbitMq,
-})
+/** Published together; a connection keeps 64 MiB that wait to be sent. */
+const BATCH_OCTETS = 16 * 2 ** 20
 
-async function startNullBroker(): Promise<Server> {
+export async function startNullBroker(): Promise<Server> {
   const broker = fork(fileURLToPath(new URL('null-broker.js', import.meta.url)))
   const ended = new AbortController()
   broker.once('exit', code => ended.abort(new Error(`the null broker ended with ${code}`)))
@@ -40,7 +38,7 @@ async function startNullBroker(): Promise<Server> {
   }
 }
 
-async function startRabbitMq(): Promise<Server> {
+export async function startRabbitMq(): Promise<Server> {
   const node = await RabbitMqNode.start()
   const url = `amqp://guest:guest@127.0.0.1:${node.port}`
   const connection = await connect(url)
@@ -59,8 +57,9 @@ async function startRabbitMq(): Promise<Server> {
       const { messages, bodySize, rich } = readSourceQueue(queue)
       const body = Buffer.alloc(bodySize, 'x')
       await source.queueDeclare(queue, { autoDelete: true })
+      const batch = Math.max(1, Math.min(CONFIRM_WINDOW, BATCH_OCTETS / bodySize))
       for (let sent = 0; sent < messages; ) {
-        for (const end = Math.min(sent + CONFIRM_WINDOW / 2, messages); sent < end; sent++) {
+        for (const end = Math.min(sent + batch, messages); sent < end; sent++) {
           // On disk they would cost what nobody measures.
           const properties = rich ? richProperties(sent, RICH_TIMESTAMP) : {}
           void source.publish('', queue, body, { ...properties, deliveryMode: 1 })

@@ -51,7 +51,7 @@ const COST: readonly Column[] = [
     title: 'writes/1000',
     cell: quantity(sample => (1000 * sample.writes) / sample.messages, figures),
   },
-  { title: 'GC %', cell: quantity(sample => (1e5 * sample.gcMs) / sample.cpuUs, percent) },
+  { title: 'GC %', cell: quantity(sample => (100 * sample.gcMs) / sample.wallMs, percent) },
   { title: 'RSS MiB', cell: quantity(sample => sample.rssOctets / 2 ** 20, whole) },
 ]
 
