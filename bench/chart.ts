@@ -89,7 +89,7 @@ function scaleOf(results: Results, works: readonly Work[]): Scale {
 
 function legend(clients: readonly ClientName[]): string {
   const places = clients.map((client, index) => {
-    const x = LEFT + 8 + clients.slice(0, index).reduce((sum, name) => sum + 34 + 7 * name.length, 0)
+    const x = LEFT + 8 + clients.slice(0, index).reduce((sum, name) => sum + 44 + 7 * name.length, 0)
     return (
       mark(client, x, LEGEND_BASELINE - 4) +
       text(x + 14, LEGEND_BASELINE, client, client === 'thump' ? 'ours' : undefined)

@@ -23,7 +23,7 @@ export interface MeasurementOptions extends Case {
   readonly url: string
   /** Of the null broker. */
   readonly warmUpUrl: string
-  /** How long the measured round is to take, by the pace of the warm-up, and the CPU time that the warm-up takes. */
+  /** How long the measured round is to take, by the pace of the warm-up. */
   readonly seconds: number
   /** Messages of the measured round instead. */
   readonly messages: number | undefined
@@ -53,8 +53,16 @@ const FIRST_ROUND = 5000
 const FIRST_STEPS = 20
 const FIRST_ROUND_OCTETS = 64 * 2 ** 20
 const GROWTH = 5
-/** A round that sleeps more than it works is not warmed up for ever: times the time that is measured. */
-const WARM_UP_PATIENCE = 2
+/**
+ * CPU time that warming up takes at least, s: what a program has compiled that has run for long. After half a second the
+ * requests and replies of a large client cost five times what they cost after three.
+ */
+const WARM_UP = 0.8
+/** What is done one at a time passes by the same code less often. */
+const WARM_UP_STEPS = 2
+/** Who waits more than it works is not warmed up for ever: times the time of the warm-up. */
+const PATIENCE = 4
+const PATIENCE_STEPS = 2
 /** What a RabbitMQ is to keep for a consumer at a time. */
 const SOURCE_OCTETS = 512 * 2 ** 20
 
@@ -74,38 +82,47 @@ async function main(options: MeasurementOptions): Promise<void> {
 
 async function measureRounds(client: Client, meter: Meter, options: MeasurementOptions): Promise<Sample> {
   const { url, warmUpUrl, seconds } = options
-  // With a RabbitMQ what is left to find out is the pace.
-  if (url !== warmUpUrl)
-    await withSession(client, meter, { ...options, server: 'null', url: warmUpUrl }, warmUp)
-  return withSession(client, meter, options, async (rounds, options) => {
-    const pace = await warmUp(rounds, url === warmUpUrl ? options : { ...options, seconds: seconds / 4 })
+  const isLive = url !== warmUpUrl
+  if (isLive) {
+    const elsewhere: MeasurementOptions = { ...options, server: 'null', url: warmUpUrl }
+    await withSession(client, meter, elsewhere, rounds => warmUp(rounds, elsewhere, warmUpSeconds(options)))
+  }
+  return withSession(client, meter, options, async rounds => {
+    // With a RabbitMQ what is left to find out is the pace.
+    const pace = await warmUp(rounds, options, isLive ? seconds / 2 : warmUpSeconds(options))
     return rounds.run(wholeRound(options, options.messages ?? pace * seconds))
   })
+}
+
+function warmUpSeconds({ workload, client, seconds }: MeasurementOptions): number {
+  // Of the floor there is little to compile.
+  if (client === 'raw') return seconds
+  return Math.max(seconds, ONE_AT_A_TIME.includes(workload) ? WARM_UP_STEPS : WARM_UP)
 }
 
 async function withSession<Result>(
   client: Client,
   meter: Meter,
   options: MeasurementOptions,
-  work: (rounds: Rounds, options: MeasurementOptions) => Promise<Result>,
+  work: (rounds: Rounds) => Promise<Result>,
 ): Promise<Result> {
   const { url, workload, size: bodySize } = options
   const session = await client.open({ url, workload, bodySize })
   const rounds = new Rounds(session, meter, options)
   await rounds.begin()
-  const result = await work(rounds, options)
+  const result = await work(rounds)
   await session.close()
   return result
 }
 
 /**
- * Compiles code and fills pools, for as long as it is measured later: in CPU time, as on a busy machine the compiler's
- * threads wait for a processor. Returns the pace at the end, in messages per second.
+ * Compiles code and fills pools, for so many seconds of CPU time: on a busy machine the compiler's threads wait for a
+ * processor. Returns the pace at the end, in messages per second.
  */
-async function warmUp(rounds: Rounds, options: MeasurementOptions): Promise<number> {
+async function warmUp(rounds: Rounds, options: MeasurementOptions, seconds: number): Promise<number> {
   let messages = wholeRound(options, firstRound(options))
-  let left = options.seconds
-  let patience = WARM_UP_PATIENCE * options.seconds
+  let left = seconds
+  let patience = (ONE_AT_A_TIME.includes(options.workload) ? PATIENCE_STEPS : PATIENCE) * seconds
   for (;;) {
     const { wallMs, cpuUs } = await rounds.run(messages)
     const pace = (1000 * messages) / wallMs

@@ -21,7 +21,7 @@ export const USAGE = `npm run bench -- [options]
   --live            with a private RabbitMQ instead of the null broker
   --quick           one short run of each case, by thump, amqplib and raw
   --runs N          how often each case is measured; medians are shown. Default 3, with a RabbitMQ 2
-  --seconds S       how long one measurement takes, and its warm-up before it. Default 0.5
+  --seconds S       how long one measurement takes, and at least its warm-up before it. Default 0.4
   --messages N      how many messages one measurement takes, instead
   --check           compares the ratios with bench/baseline.json; ends with 1 when one has become worse
   --save            measures all with both servers, and writes bench/baseline.json and docs/performance.md
@@ -48,8 +48,8 @@ export interface BenchOptions {
   readonly named: readonly ClientName[]
 }
 
-const DEFAULT_SECONDS = 0.5
-const QUICK_SECONDS = 0.4
+const DEFAULT_SECONDS = 0.4
+const QUICK_SECONDS = 0.25
 /** Without the others it takes half the time. */
 const QUICK_CLIENTS: readonly ClientName[] = ['thump', ...BASELINES]
 
