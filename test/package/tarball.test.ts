@@ -124,7 +124,7 @@ describe('The packed package', function () {
     ])
     const others = paths.filter(
       path =>
-        !/^((dist|src)\/[\w/-]+\.(js|d\.ts|ts|js\.map|d\.ts\.map)|docs\/[\w-]+\.md|examples\/[\w-]+\.(js|json))$/.test(
+        !/^((dist|src)\/[\w/-]+\.(js|d\.ts|ts|js\.map|d\.ts\.map)|docs\/[\w-]+\.(md|svg)|examples\/[\w-]+\.(js|json))$/.test(
           path,
         ),
     )
