@@ -2,7 +2,7 @@
 
 import { cpus, loadavg } from 'node:os'
 import { versionOfPeer } from './clients/peer-package.js'
-import type { BenchOptions } from './options.js'
+import { type BenchOptions, RUNS } from './options.js'
 
 const PACKAGES = ['amqplib', 'rabbitmq-client', '@cloudamqp/amqp-client']
 
@@ -18,6 +18,6 @@ export function describeVersions(servers: readonly string[]): string {
 }
 
 export function describeEffort({ runs, seconds }: BenchOptions): string {
-  const times = runs === undefined ? '3 runs, with RabbitMQ of 2' : `${runs} runs`
-  return `Medians of ${times}, of ${seconds} s each`
+  const times = runs ?? `${RUNS.null}, with RabbitMQ of ${RUNS.live}`
+  return `Medians of ${times} runs of ${seconds} s`
 }

@@ -21,7 +21,7 @@ import {
   SIZES,
 } from './cases.js'
 import { describeEffort, describeMachine, describeVersions } from './circumstances.js'
-import { type BenchOptions, parseOptions, USAGE } from './options.js'
+import { type BenchOptions, parseOptions, RUNS, USAGE } from './options.js'
 import { writeReport } from './report.js'
 import { Results } from './results.js'
 import { runAll, type Series } from './runner.js'
@@ -29,9 +29,6 @@ import { expectSameWork } from './same-work.js'
 import { startNullBroker, startRabbitMq } from './servers.js'
 import { tablesOf } from './table.js'
 import { targetsOf } from './targets.js'
-
-/** Unless something else was asked for. */
-const RUNS: Readonly<Record<ServerName, number>> = Object.freeze({ null: 3, live: 2 })
 
 async function main(options: BenchOptions): Promise<void> {
   const machine = describeMachine()

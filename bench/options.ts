@@ -11,6 +11,13 @@ import {
   type Workload,
 } from './cases.js'
 
+/** Unless something else was asked for. */
+export const RUNS: Readonly<Record<ServerName, number>> = Object.freeze({ null: 3, live: 2 })
+const DEFAULT_SECONDS = 0.4
+const QUICK_SECONDS = 0.25
+/** Without the others it takes half the time. */
+const QUICK_CLIENTS: readonly ClientName[] = ['thump', ...BASELINES]
+
 export const USAGE = `npm run bench -- [options]
 
   --only WORD       only this workload (${WORKLOADS.slice(0, 5).join(', ')},
@@ -20,8 +27,8 @@ export const USAGE = `npm run bench -- [options]
                     any number of times
   --live            with a private RabbitMQ instead of the null broker
   --quick           one short run of each case, by thump, amqplib and raw
-  --runs N          how often each case is measured; medians are shown. Default 3, with a RabbitMQ 2
-  --seconds S       how long one measurement takes, and at least its warm-up before it. Default 0.4
+  --runs N          how often each case is measured; medians are shown. Default ${RUNS.null}, with a RabbitMQ ${RUNS.live}
+  --seconds S       how long one measurement takes, and at least its warm-up before it. Default ${DEFAULT_SECONDS}
   --messages N      how many messages one measurement takes, instead
   --check           compares the ratios with bench/baseline.json; ends with 1 when one has become worse
   --save            measures all with both servers, and writes bench/baseline.json and docs/performance.md
@@ -47,11 +54,6 @@ export interface BenchOptions {
   /** Clients that were asked for by name. */
   readonly named: readonly ClientName[]
 }
-
-const DEFAULT_SECONDS = 0.4
-const QUICK_SECONDS = 0.25
-/** Without the others it takes half the time. */
-const QUICK_CLIENTS: readonly ClientName[] = ['thump', ...BASELINES]
 
 /** Throws an Error with one sentence when they cannot be understood. Undefined when help is wanted. */
 export function parseOptions(args: readonly string[]): BenchOptions | undefined {

@@ -20,9 +20,10 @@ export class Results {
 
   /** Each line of work once. */
   get works(): Work[] {
-    return this.series.filter(
+    const first = this.series.filter(
       (series, index) => this.series.findIndex(other => isSameWork(series, other)) === index,
     )
+    return first.map(({ server, workload, size }) => ({ server, workload, size }))
   }
 
   /** Who did it. */

@@ -108,14 +108,7 @@ function hasLatency(results: Results, work: Work): boolean {
 }
 
 function tableOf(results: Results, works: readonly Work[], columns: readonly Column[]): string {
-  const cases = works.flatMap(work =>
-    results.clientsOf(work).map(client => ({
-      server: work.server,
-      workload: work.workload,
-      size: work.size,
-      client,
-    })),
-  )
+  const cases = works.flatMap(work => results.clientsOf(work).map(client => ({ ...work, client })))
   const lines = cases.map(which => columns.map(({ cell }) => cell(which, results)))
   return layOut(
     columns.map(({ title }) => title),
