@@ -113,7 +113,12 @@ function row(results: Results, work: Work, y: number, scale: Scale): string {
 function factor(results: Results, work: Work, y: number): string {
   const best = results.bestPeer(work)
   const ratio = best && results.ratio(work, best, 'thump', cpuUsPerMessage)
-  return ratio === undefined ? '' : text(WIDTH, y + 4, `${figures(ratio)} ×`, 'ours', 'end')
+  return ratio === undefined ? '' : text(WIDTH, y + 4, `${rounded(ratio)} ×`, 'ours', 'end')
+}
+
+/** Two significant figures. */
+function rounded(ratio: number): string {
+  return Number(ratio.toPrecision(2)).toLocaleString('en-US')
 }
 
 function mark(client: ClientName, x: number, y: number, title?: string): string {

@@ -21,6 +21,8 @@ export interface IdleOptions {
 
 /** Connections that open at the same time. */
 const AT_A_TIME = 50
+/** Files that a process has open besides. */
+const OTHER_FILES = 100
 /** Times the length of a measurement of messages: a heartbeat is rare. */
 const LONGER = 10
 /** Intervals of the heartbeat before the watch begins. */
@@ -49,6 +51,13 @@ export async function measureIdle(
     heapOctetsPerConnection: (after.heapUsed - before.heapUsed) / (connections - AT_A_TIME),
     rssOctetsPerConnection: (after.rss - before.rss) / (connections - AT_A_TIME),
   }
+}
+
+/** Whether a process may have so many sockets; Node.js has raised its limit as far as it may. */
+export function mayOpen(connections: number): boolean {
+  const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft: string } } }
+  const limit = Number(userLimits?.open_files?.soft ?? 'unlimited')
+  return Number.isNaN(limit) || limit > connections + OTHER_FILES
 }
 
 async function open(client: Client, url: string, connections: number): Promise<(() => Promise<void>)[]> {

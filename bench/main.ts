@@ -17,10 +17,12 @@ import {
   isMeasured,
   isSameWork,
   MANY_CONNECTIONS,
+  nameOf,
   type ServerName,
   SIZES,
 } from './cases.js'
 import { describeEffort, describeMachine, describeVersions } from './circumstances.js'
+import { mayOpen } from './idle.js'
 import { type BenchOptions, parseOptions, RUNS, USAGE } from './options.js'
 import { writeReport } from './report.js'
 import { Results } from './results.js'
@@ -38,6 +40,7 @@ async function main(options: BenchOptions): Promise<void> {
   const cases = options.servers
     .flatMap(server => casesOf(options, server))
     .filter(({ client }) => hasC || client !== 'librabbitmq')
+  if (cases.length === 0) throw new Error('there is no such combination of workload, size and client')
   const { results, servers } = await measureAll(cases, options)
   expectSameWork(results)
   if (options.json) {
@@ -99,8 +102,15 @@ function casesOf({ workloads, sizes, clients, quick }: BenchOptions, server: Ser
     SIZES[workload]
       .filter(size => size === 0 || (sizes?.includes(size) ?? !(quick && size === MANY_CONNECTIONS)))
       .flatMap(size => clients.map(client => ({ server, workload, size, client })))
-      .filter(isMeasured),
+      .filter(isMeasured)
+      .filter(isPossible),
   )
+}
+
+function isPossible(which: Case): boolean {
+  if (which.workload !== 'idle' || mayOpen(which.size)) return true
+  process.stderr.write(`left out: ${nameOf(which)}: a process may not open as many files (ulimit -n)\n`)
+  return false
 }
 
 const options = readOptions()

@@ -25,6 +25,8 @@ const MEASUREMENT = fileURLToPath(new URL('measurement.js', import.meta.url))
 /** A measurement hangs when it takes so many times as long as it was told to, and this much on top. */
 const PATIENCE = 60
 const BASE_PATIENCE_MS = 60_000
+/** To open a connection on a machine where others work, and to close it. */
+const PATIENCE_PER_CONNECTION_MS = 30
 
 /** `warmUpUrl` is that of the null broker: on a RabbitMQ a client would have to wait too much to be compiled. */
 export async function runAll(
@@ -66,7 +68,8 @@ async function measure(which: Case, server: Server, warmUpUrl: string, options: 
     seconds,
     messages,
   }
-  const patienceMs = BASE_PATIENCE_MS + PATIENCE * 1000 * seconds
+  const connections = workload === 'idle' ? size : 0
+  const patienceMs = BASE_PATIENCE_MS + PATIENCE * 1000 * seconds + PATIENCE_PER_CONNECTION_MS * connections
   try {
     if (client === 'librabbitmq') return await measureC(measurement, patienceMs)
     const execArgv = workload === 'idle' ? ['--expose-gc'] : []

@@ -23,7 +23,9 @@ function cpu(workload: Workload, size: number, against: ClientName, atMost: numb
 
 const TARGETS: readonly Target[] = Object.freeze([
   cpu('publish', 16, 'amqplib', 0.05),
+  cpu('publish', 16, 'librabbitmq', 1),
   cpu('publish', 1024, 'amqplib', 0.1),
+  cpu('publish', 1024, 'librabbitmq', 1),
   cpu('publish', 65_536, 'raw', 1.5),
   cpu('publish', 1_048_576, 'raw', 1.3),
   cpu('confirm', 16, 'amqplib', 0.05),
