@@ -26,7 +26,7 @@ const SHAPES: Readonly<Record<ClientName, string>> = Object.freeze({
 
 /** Those of light pages are legible on dark ones too, where a viewer does not say which it is. */
 const STYLE = `
-    text { font: 12px sans-serif; fill: #57606a }
+    text { font: 12px sans-serif; fill: #6e7681 }
     .title { font-size: 14px; font-weight: bold }
     .ours { font-weight: bold }
     .grid { stroke: #8c959f; stroke-opacity: 0.35 }

@@ -18,6 +18,7 @@ export function describeVersions(servers: readonly string[]): string {
 }
 
 export function describeEffort({ runs, seconds }: BenchOptions): string {
+  if (runs === 1) return `One run of ${seconds} s`
   const times = runs ?? `${RUNS.null}, with RabbitMQ of ${RUNS.live}`
   return `Medians of ${times} runs of ${seconds} s`
 }
