@@ -16,8 +16,8 @@ export interface Baseline {
 }
 
 /**
- * How much worse a ratio may be. Runs of the same code differ in a ratio by a tenth on an idle machine and by up to a third on
- * one where others work (bench/README.md); what has to be worse here is every ratio of the work, twice in a row.
+ * How much worse a ratio may be. Medians of three runs of the same code differ in one ratio by up to 30 % on a busy machine, but
+ * by 8 % in the one that has moved less (bench/README.md), and it is that one that counts, twice in a row.
  */
 export const TOLERANCE = 0.3
 
