@@ -22,9 +22,6 @@ export const EMPTY_TABLE: Buffer = long(0)
 export const NO_FLAGS: Buffer = octet(0)
 const DURABLE = octet(0x02)
 
-/** Reads are put here, those of all connections: a chunk is gone when it has been scanned. */
-const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024)
-
 export class RawConnection {
   /** By the last basic.ack. */
   confirmed = 0
@@ -43,17 +40,11 @@ export class RawConnection {
 
   async open(url: string, heartbeatSeconds = 0): Promise<void> {
     const scanner = this.#scanner()
-    const callback = (length: number, buffer: Uint8Array): boolean => {
-      scanner.scan((buffer as Buffer).subarray(0, length))
+    this.#socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port), noDelay: true })
+    // In memory of its own, chunk by chunk: whoever gives a body to an application needs that, in one way or another.
+    this.#socket.on('data', chunk => {
+      scanner.scan(chunk)
       this.#wake?.()
-      return true
-    }
-    const port = Number(new URL(url).port)
-    this.#socket = connect({
-      host: '127.0.0.1',
-      port,
-      noDelay: true,
-      onread: { buffer: READ_BUFFER, callback },
     })
     await once(this.#socket, 'connect')
     const credentials = [EMPTY_TABLE, shortstr('PLAIN'), longstr('\0guest\0guest'), shortstr('en_US')]
