@@ -58,7 +58,8 @@ describe('a delivery that is kept', function () {
     it(`with a body of ${bodySize} octets pins about as much, when all are kept`, async () => {
       const { external, held } = await costOf(bodySize, 1)
       // Headers this short lie inside the heap. The rest of a piece that is too small for the next body is lost.
-      expect(external, 'outside of the heap').to.be.within(bodySize, 1.25 * bodySize)
+      // What was left of a piece from before is there already.
+      expect(external, 'outside of the heap').to.be.within(bodySize - 16, 1.25 * bodySize)
       expect(held - external, 'its objects').to.be.below(1_024)
     })
   }

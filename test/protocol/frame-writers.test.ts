@@ -141,6 +141,29 @@ describe('what was encoded ahead', () => {
     const method = encodeAhead(encodeMethodFrame, 1, FRAME_MAX, { name: 'channel.open', args: {} })
     expect(written(copyMethodFrame, 1, method)).to.deep.equal({ hex: toHex(method), frames: 1 })
   })
+
+  it('is whole when a getter in its headers has something else encoded meanwhile', () => {
+    const ahead = (properties: PublishProperties): string =>
+      toHex(encodeAhead(encodePublish, 1, FRAME_MAX, { ...PUBLISHING, properties }))
+    let meanwhile = ''
+    const headers = {
+      first: 'a',
+      get second() {
+        meanwhile = ahead({ messageId: 'm' })
+        return 'b'
+      },
+    }
+    expect(ahead({ headers })).to.equal(ahead({ headers: { first: 'a', second: 'b' } }))
+    expect(meanwhile).to.equal(ahead({ messageId: 'm' }))
+  })
+
+  it('leaves nothing behind when it cannot be encoded', () => {
+    const good = (): string => toHex(encodeAhead(encodePublish, 1, FRAME_MAX, PUBLISHING))
+    const before = good()
+    const bad = { ...PUBLISHING, properties: { headers: { a: 1, b: Symbol('b') as never } } }
+    expect(() => encodeAhead(encodePublish, 1, FRAME_MAX, bad)).to.throw(ArgumentError)
+    expect(good()).to.equal(before)
+  })
 })
 
 describe('propertyOctetsIn', () => {
