@@ -35,7 +35,10 @@ export class Delivery {
     this.#flush = flush
   }
 
-  /** The message body. It is the delivery's own memory and may be kept. */
+  /**
+   * The message body. Its octets are the delivery's own, and may be kept and changed. Those behind `body.buffer` are not: a body of
+   * 65 octets to 8 KiB lies beside others, and whoever keeps it keeps at most 252 times its own octets with it.
+   */
   get body(): Buffer {
     return this.#incoming.content.body
   }

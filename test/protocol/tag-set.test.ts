@@ -15,7 +15,7 @@ type Step =
   | { readonly kind: 'delete' | 'take' | 'has'; readonly pick: number }
   | { readonly kind: 'restore' | 'clear' }
 
-const pick = fc.nat(400)
+const pick = fc.nat(200)
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 12,
@@ -35,7 +35,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 describe('TagSet', () => {
   it('is what a sorted list would be', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 400, size: 'max' }), steps => {
+      fc.property(fc.array(step, { maxLength: 200, size: 'max' }), steps => {
         const set = new TagSet()
         let naive: number[] = []
         let gone: number[] = []
@@ -73,7 +73,7 @@ describe('TagSet', () => {
           expect(set.values()).to.deep.equal(naive)
         }
       }),
-      runs(300),
+      runs(100),
     )
   })
 
