@@ -37,7 +37,8 @@ import {
   type SettlementMethod,
 } from './frame-writers.js'
 import type { CallName, Method, MethodOf } from './method-types.js'
-import { ENDLESS, TermsOfTurn } from './publish-terms.js'
+import { ENDLESS } from './publish-terms.js'
+import { TermsOfTurn } from './terms-of-turn.js'
 
 /** The channel a lane belongs to. */
 export interface LaneOwner {

@@ -5,7 +5,6 @@
 // was issued stands for all: a clock that is read for each publish costs as much as writing the publish does, and one that
 // is read once would let those time out early that are issued late in a turn that the application makes long.
 
-import type { ChannelLink } from './channel-link.js'
 import { PublishFailures } from './publish-failures.js'
 
 export class PublishTerms {
@@ -40,27 +39,3 @@ export class PublishTerms {
 /** On a plain channel nobody hears what became of a publish: it waits as long as its channel lives. */
 export const ENDLESS: PublishTerms = new PublishTerms(Number.POSITIVE_INFINITY, new PublishFailures(), 0)
 ENDLESS.begin(0)
-
-/** The terms that publishes of one channel are issued under. */
-export class TermsOfTurn {
-  readonly #link: ChannelLink
-  #shared = ENDLESS
-
-  constructor(link: ChannelLink) {
-    this.#link = link
-  }
-
-  /** Without a timeout of its own a publish has that of the connection, and shares its terms. */
-  of(failures: PublishFailures, now: number, timeoutMs: number | undefined): PublishTerms {
-    if (timeoutMs !== undefined) return this.#issue(timeoutMs, failures, now)
-    if (this.#shared.hasBegun || this.#shared.failures !== failures)
-      this.#shared = this.#issue(this.#link.limits.confirmTimeoutMs, failures, now)
-    return this.#shared
-  }
-
-  #issue(timeoutMs: number, failures: PublishFailures, now: number): PublishTerms {
-    const terms = new PublishTerms(timeoutMs, failures, now)
-    this.#link.noteIssued(terms)
-    return terms
-  }
-}
