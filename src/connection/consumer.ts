@@ -139,7 +139,7 @@ export class Consumer implements AsyncIterable<Delivery> {
     const delivery = new Delivery(incoming, this.#host.flush)
     const next = this.#isHandingBack ? undefined : this.#waiting.shift()
     if (next !== undefined) next.resolve({ done: false, value: delivery })
-    else if (this.#canBegin) this.#pool?.run(delivery)
+    else if (this.#canBegin) this.#run(delivery)
     else this.#keep(delivery)
   }
 
@@ -207,16 +207,19 @@ export class Consumer implements AsyncIterable<Delivery> {
     while (this.#pool?.hasRoom === true && !this.#waitsForTurn) {
       const delivery = this.#take()
       if (delivery === undefined) break
-      this.#pool.run(delivery)
-      this.#waitForTurn()
+      this.#run(delivery)
     }
     this.#working = false
   }
 
-  /** A handler that is always done at once, or a loop that awaits nothing else, would keep the event loop until all is worked off. */
-  #waitForTurn(): void {
+  /**
+   * Handlers that are always done at once would keep the event loop until all is worked off: when their share of this turn is
+   * spent, what comes is kept for the next one. Reading goes on; the prefetch, or the receive budget, is the limit.
+   */
+  #run(delivery: Delivery): void {
     const { turnShare } = this.#host
-    if (this.#inbox.isEmpty || !turnShare.isSpent()) return
+    this.#pool?.run(delivery)
+    if (this.#waitsForTurn || !turnShare.isSpent()) return
     this.#waitsForTurn = true
     turnShare.onNextTurn(() => {
       this.#waitsForTurn = false

@@ -2,7 +2,6 @@
 // nothing about AMQP. Everything ends when the protocol says `closed`: the stream is destroyed and the timer gone before
 // anybody hears of it.
 
-import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionProtocol, ProtocolEvent } from '../protocol/index.js'
 import { warnOfThrow } from './announcer.js'
@@ -22,7 +21,7 @@ export class Driver {
   readonly #clock: Clock
   readonly #time: AwakeTime
   readonly #onEvent: (event: ProtocolEvent) => void
-  /** Node's sockets have done with what they are given when they call back; a stream of the application's may keep it. */
+  /** A socket has done with what it is given when it calls back; a stream of the application's may keep it. */
   readonly #copies: boolean
   #timer: Timer | undefined
   #timerAt = Number.POSITIVE_INFINITY
@@ -30,7 +29,6 @@ export class Driver {
   #flushScheduled = false
   #turnTime: number | undefined
   #dispatching = false
-  #yielding = false
   #paused = false
   #ended = false
   #lagMs = 0
@@ -40,9 +38,10 @@ export class Driver {
     clock: Clock,
     createProtocol: (now: number) => ConnectionProtocol,
     onEvent: (event: ProtocolEvent) => void,
+    isForeign: boolean,
   ) {
     this.#stream = stream
-    this.#copies = !(stream instanceof Socket)
+    this.#copies = isForeign
     this.#clock = clock
     this.#time = new AwakeTime(clock)
     this.turnShare = new TurnShare(clock)
@@ -105,7 +104,7 @@ export class Driver {
     if (!this.#paused) return
     this.#paused = false
     this.protocol.resumeReceiving(this.now())
-    if (!this.#yielding) this.#stream.resume()
+    this.#stream.resume()
   }
 
   readonly #endTurn = (): void => {
@@ -190,28 +189,16 @@ export class Driver {
   }
 
   #dispatch(): void {
-    if (this.#dispatching || this.#yielding) return
+    if (this.#dispatching) return
     this.#dispatching = true
     try {
       for (let event = this.protocol.pollEvent(); event !== undefined; event = this.protocol.pollEvent()) {
         if (event.type === 'closed') this.#release()
         this.#onEvent(event)
-        if (event.type === 'delivered' && this.turnShare.isSpent()) return this.#yield()
       }
     } finally {
       this.#dispatching = false
     }
-  }
-
-  /** The rest of the events has to wait for the next turn, and so has what is still in the socket. */
-  #yield(): void {
-    this.#yielding = true
-    this.#stream.pause()
-    this.turnShare.onNextTurn(() => {
-      this.#yielding = false
-      if (!this.#paused) this.#stream.resume()
-      this.#pump()
-    })
   }
 
   #end(error: Error | undefined): void {

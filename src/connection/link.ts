@@ -14,6 +14,7 @@ import {
   type ProtocolOptions,
 } from '../protocol/index.js'
 import { onAbort } from './abort-listeners.js'
+import { BODIES } from './body-memory.js'
 import type { Timer } from './clock.js'
 import { askCredentials, type GivenCredentials } from './credentials.js'
 import { Deferred } from './deferred.js'
@@ -105,11 +106,12 @@ export class Link {
 
   #begin(stream: Duplex): void {
     const { clock, connectionName } = this.#settings
+    const isForeign = this.#settings.stream !== undefined
     const localPort =
       'localPort' in stream && typeof stream.localPort === 'number' ? stream.localPort : undefined
     this.#endpoint = { connectionName, localPort }
     const create = (now: number): ConnectionProtocol => new ConnectionProtocol(this.#protocolOptions(), now)
-    this.#driver = new Driver(stream, clock, create, event => this.#handle(event))
+    this.#driver = new Driver(stream, clock, create, event => this.#handle(event), isForeign)
     this.#driver.start()
   }
 
@@ -178,6 +180,7 @@ export class Link {
         clientProperties,
         tune: { heartbeat, frameMax, channelMax },
       },
+      bodies: BODIES,
       limits: {
         maxMessageSize: settings.maxMessageSize,
         maxBuffered: settings.maxBuffered,

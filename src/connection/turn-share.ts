@@ -1,4 +1,4 @@
-// How much of a turn of the event loop the deliveries of a connection may take. What a handler does is the application's, a
+// How much of a turn of the event loop the application may take for the deliveries of a connection. What a handler does is the application's, a
 // flood of deliveries calls it thousands of times, and meanwhile everything else in the process stands still: timers,
 // other sockets, heartbeats. So after a while nothing more is begun in that turn; it goes on in the next one.
 //
@@ -28,7 +28,7 @@ export class TurnShare {
     this.#clock = clock
   }
 
-  /** Work is about to begin. True when it has to wait for the next turn. */
+  /** Asked whenever a piece of work is done, or about to begin. True when what comes has to wait for the next turn. */
   isSpent(): boolean {
     if (this.#spent) return true
     this.#untilLook--

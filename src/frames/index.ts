@@ -29,7 +29,7 @@ export {
 export { FrameDecoder } from './frame-decoder.js'
 export { beginFrame, endFrame, writeBodyFrames, writeFrameHeader } from './frame-encoder.js'
 export { FrameError, type FrameErrorReplyCode } from './frame-error.js'
-export { keepOctets } from './kept-octets.js'
+export { keepOctets, OctetKeeper } from './kept-octets.js'
 export { Slab, type SlabChunk } from './slab.js'
 export { SLAB_POOL } from './slab-pool.js'
 export { WholeContent } from './whole-content.js'

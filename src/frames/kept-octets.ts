@@ -1,4 +1,5 @@
-// Octets that outlive the chunk they came in, bodies and properties: the one place that decides in what memory they are kept.
+// Octets that outlive the chunk they came in, or the memory they were encoded in: the one place that decides in what memory they
+// are kept. Bodies, which the application gets, share none with anything else.
 //
 // Memory of its own costs a message some 5 µs above 64 octets (an ArrayBuffer is malloc, bookkeeping of external memory
 // and a finaliser); shared memory costs next to nothing, but whoever keeps one small message keeps all that is beside it.
@@ -12,6 +13,10 @@
 // Node's own pool (Buffer.from) is 8 KiB for what is below 4 KiB: 512 times its own for 16 octets, and for 1 KiB it was
 // measured to cost three times as much as this.
 
+import { NO_OCTETS } from './constants.js'
+
+type Allocate = (octets: number) => Buffer
+
 /** Octets of the largest typed array that V8 keeps inside its heap. */
 const OWN_UP_TO = 64
 /** Up to this a loop is cheaper than the view of the source that a copy needs. */
@@ -22,19 +27,19 @@ const SHARED_UP_TO = 8 * 1024
 /** Memory that is given out piece by piece, and given up when the next piece does not fit. */
 class Shared {
   readonly #capacity: number
-  #memory: Buffer
-  #at: number
+  readonly #allocate: Allocate
+  #memory: Buffer = NO_OCTETS
+  #at = 0
 
-  constructor(capacity: number) {
+  constructor(capacity: number, allocate: Allocate) {
     this.#capacity = capacity
-    this.#memory = Buffer.alloc(0)
-    this.#at = 0
+    this.#allocate = allocate
   }
 
   copy(buffer: Buffer, start: number, end: number): Buffer {
     const size = end - start
     if (this.#at + size > this.#memory.length) {
-      this.#memory = Buffer.allocUnsafeSlow(this.#capacity)
+      this.#memory = this.#allocate(this.#capacity)
       this.#at = 0
     }
     const at = this.#at
@@ -44,17 +49,33 @@ class Shared {
   }
 }
 
-const SMALL = new Shared(16 * 1024)
-const MEDIUM = new Shared(64 * 1024)
+export class OctetKeeper {
+  readonly #small: Shared
+  readonly #medium: Shared
 
-/** A copy of the octets from `start` up to `end`, for as long as somebody wants it. */
-export function keepOctets(buffer: Buffer, start: number, end: number): Buffer {
-  const size = end - start
-  if (size > OWN_UP_TO && size <= SHARED_UP_TO) {
-    return (size < SMALL_BELOW ? SMALL : MEDIUM).copy(buffer, start, end)
+  /** @param allocate makes the memory that several share */
+  constructor(allocate: Allocate = Buffer.allocUnsafeSlow) {
+    this.#small = new Shared(16 * 1024, allocate)
+    this.#medium = new Shared(64 * 1024, allocate)
   }
-  const kept = Buffer.allocUnsafeSlow(size)
-  if (size > LOOP_UP_TO) kept.set(buffer.subarray(start, end))
-  else for (let index = 0; index < size; index++) kept[index] = buffer[start + index] as number
-  return kept
+
+  /** A copy of the octets from `start` up to `end`, for as long as somebody wants it. */
+  keep(buffer: Buffer, start: number, end: number): Buffer {
+    const size = end - start
+    if (size > OWN_UP_TO && size <= SHARED_UP_TO) {
+      return (size < SMALL_BELOW ? this.#small : this.#medium).copy(buffer, start, end)
+    }
+    const kept = Buffer.allocUnsafeSlow(size)
+    if (size > LOOP_UP_TO) kept.set(buffer.subarray(start, end))
+    else for (let index = 0; index < size; index++) kept[index] = buffer[start + index] as number
+    return kept
+  }
+}
+
+/** What no application ever gets hold of: properties before they are read, commands that wait. */
+const OWN = new OctetKeeper()
+
+/** A copy that no application sees of the octets from `start` up to `end`. */
+export function keepOctets(buffer: Buffer, start: number, end: number): Buffer {
+  return OWN.keep(buffer, start, end)
 }

@@ -1,6 +1,6 @@
 // The receiving half of a channel life: its consumers, which of its deliveries are unsettled, and what settles them.
 
-import { keepOctets, type WholeContent } from '../frames/index.js'
+import type { WholeContent } from '../frames/index.js'
 import type { Departure } from './channel-commands.js'
 import type { ChannelLink } from './channel-link.js'
 import type { CloseReason } from './close-reason.js'
@@ -76,7 +76,7 @@ export class ChannelDeliveries {
     const registered = this.#consumers.get(consumerTag)
     if (registered?.consumer === undefined || deliveryTag <= this.#lastDeliveryTag) return false
     const { consumer, noAck } = registered
-    const content = new Content(propertyOctets, keepOctets(chunk, place.bodyStart, place.bodyEnd))
+    const content = new Content(propertyOctets, this.#link.bodies.keep(chunk, place.bodyStart, place.bodyEnd))
     const incoming = { life, consumerTag, deliveryTag, redelivered, exchange, routingKey, noAck, content }
     this.#link.emit({ type: 'delivered', consumer, delivery: this.accept(incoming) })
     return true

@@ -1,5 +1,6 @@
 // The open channels of a connection by number, what waits on them, and when one of them wants to look at the clock.
 
+import type { OctetKeeper } from '../frames/index.js'
 import type { ChannelLimits, ChannelLink } from './channel-link.js'
 import { ChannelNumbers } from './channel-numbers.js'
 import { ChannelProtocol } from './channel-protocol.js'
@@ -17,6 +18,7 @@ export interface DirectoryOwner {
   readonly outbound: Outbound
   readonly endpoint: Endpoint
   readonly limits: ChannelLimits
+  readonly bodies: OctetKeeper
   emit(event: ProtocolEvent): void
 }
 
@@ -60,6 +62,10 @@ export class ChannelDirectory implements ChannelLink {
 
   get limits(): ChannelLimits {
     return this.#owner.limits
+  }
+
+  get bodies(): OctetKeeper {
+    return this.#owner.bodies
   }
 
   get buffered(): number {
@@ -111,9 +117,9 @@ export class ChannelDirectory implements ChannelLink {
     )
   }
 
-  /** The channel of that number, if there is one that is not closed by the server. */
+  /** The channel of that number, if there is one. One that follows another which the server has closed may still be opening. */
   peek(channelNumber: number): ChannelProtocol | undefined {
-    return this.#closedByServer.size === 0 ? this.#find(channelNumber) : undefined
+    return this.#find(channelNumber)
   }
 
   /** The channel that a content frame is for; undefined when it is to be dropped like its method. */

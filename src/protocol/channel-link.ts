@@ -1,5 +1,6 @@
 // What a channel sees of its connection: no more than this, so that neither needs the other's class.
 
+import type { OctetKeeper } from '../frames/index.js'
 import type { Endpoint } from './errors.js'
 import type { ProtocolEvent } from './events.js'
 import type { Outbound } from './outbound.js'
@@ -22,6 +23,8 @@ export interface ChannelLink {
   readonly outbound: Outbound
   readonly endpoint: Endpoint
   readonly limits: ChannelLimits
+  /** Where bodies are kept. */
+  readonly bodies: OctetKeeper
   /** Why the broker takes no publishes from this connection at the moment (connection.blocked). */
   readonly blocked: string | undefined
   /** Octets that wait on all channels, in the outbound order or in front of it. */

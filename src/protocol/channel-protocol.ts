@@ -54,7 +54,7 @@ export class ChannelProtocol implements ChannelLife {
     this.#publisher = new ChannelPublisher(link, number)
     this.#lane = new CommandLane(this, link, this.#publisher)
     this.#deliveries = new ChannelDeliveries(link, settlement => this.#lane.settle(settlement))
-    this.#assembler = new ContentAssembler(link.limits.maxMessageSize)
+    this.#assembler = new ContentAssembler(link.limits.maxMessageSize, link.bodies)
   }
 
   // A. getters

@@ -8,7 +8,7 @@
 // receiveData never throws. Whatever the octets, the result is events and, if the peer broke the protocol, the close that
 // says so. This is the only place where a FrameError or a Violation is caught.
 
-import { type FieldTable, INITIAL_FRAME_MAX } from '../frames/index.js'
+import { type FieldTable, INITIAL_FRAME_MAX, OctetKeeper } from '../frames/index.js'
 import type { Causes } from './channel-commands.js'
 import { ChannelDirectory } from './channel-directory.js'
 import type { ChannelLimits } from './channel-link.js'
@@ -35,6 +35,8 @@ export interface ProtocolOptions {
   readonly endpoint: Endpoint
   readonly handshake: HandshakeOptions
   readonly limits: ChannelLimits
+  /** Where bodies are kept. */
+  readonly bodies?: OctetKeeper | undefined
 }
 
 export class ConnectionProtocol {
@@ -51,13 +53,13 @@ export class ConnectionProtocol {
   #nextEvent = 0
   readonly #emit = (event: ProtocolEvent): void => void this.#events.push(event)
 
-  constructor({ endpoint, handshake, limits }: ProtocolOptions, now: number) {
+  constructor({ endpoint, handshake, limits, bodies = new OctetKeeper() }: ProtocolOptions, now: number) {
     this.#now = now
     this.#endpoint = endpoint
     this.#handshake = new Handshake(handshake, now)
     const outbound = new Outbound(handshake.initialFrameMax ?? INITIAL_FRAME_MAX)
     this.#outbound = outbound
-    const channels = new ChannelDirectory({ outbound, endpoint, limits, emit: this.#emit })
+    const channels = new ChannelDirectory({ outbound, endpoint, limits, bodies, emit: this.#emit })
     this.#channels = channels
     this.#secretUpdates = new SecretUpdates(channels)
     const life = new ConnectionLife(

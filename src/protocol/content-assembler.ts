@@ -6,10 +6,11 @@
 //
 // A body that is larger than allowed is told at its header, and skipped: the peer may take for ever to send it.
 //
-// Body octets are borrowed. A body that comes whole is kept as it is; pieces go straight into the message's own buffer. That buffer is not sized by what the peer
-// announces but by what it has sent: it grows fourfold, so that a lie about the size costs little.
+// Body octets are borrowed. A body that comes whole is copied once, into whatever memory is kept for its size; pieces go straight
+// into the message's own buffer. That is not sized by what the peer announces but by what it has sent: it grows fourfold, so that a
+// lie about the size costs little.
 
-import { type ByteReader, FrameError, keepOctets, NO_OCTETS } from '../frames/index.js'
+import { type ByteReader, FrameError, NO_OCTETS, OctetKeeper } from '../frames/index.js'
 import { CONTENT_CLASS_ID, Content } from './content.js'
 import { NO_PROPERTIES, skipProperties } from './properties.js'
 import { ReplyCode } from './reply-codes.js'
@@ -30,6 +31,7 @@ type Phase = 'idle' | 'header' | 'body'
 
 export class ContentAssembler<M> {
   readonly #maxMessageSize: number
+  readonly #bodies: OctetKeeper
   #phase: Phase = 'idle'
   #method: M | undefined
   /** Of the content that is there, or was last. */
@@ -38,8 +40,9 @@ export class ContentAssembler<M> {
   #bodySize = 0
   #received = 0
 
-  constructor(maxMessageSize: number) {
+  constructor(maxMessageSize: number, bodies = new OctetKeeper()) {
     this.#maxMessageSize = maxMessageSize
+    this.#bodies = bodies
   }
 
   /** No content is unfinished. */
@@ -85,7 +88,7 @@ export class ContentAssembler<M> {
       throw new Violation(ReplyCode.UnexpectedFrame, 'unexpected content body frame')
     const received = this.#received + (end - start)
     if (frameComplete && end - start === this.#bodySize && !this.#isOversized)
-      return this.#finish(keepOctets(octets, start, end))
+      return this.#finish(this.#bodies.keep(octets, start, end))
     if (received > this.#bodySize) {
       throw new Violation(
         ReplyCode.FrameError,

@@ -8,6 +8,7 @@ export {
   type FieldValue,
   field,
   kindOf,
+  OctetKeeper,
   TypedField,
 } from '../frames/index.js'
 export type { Causes, ConsumeCommand } from './channel-commands.js'

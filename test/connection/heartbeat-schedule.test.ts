@@ -191,7 +191,13 @@ class SimulatedProcess implements Clock {
       created = new WatchedProtocol(now, () => this.#now)
       return created
     }
-    this.driver = new Driver(this.socket as unknown as Duplex, this, create, event => this.#note(event))
+    this.driver = new Driver(
+      this.socket as unknown as Duplex,
+      this,
+      create,
+      event => this.#note(event),
+      false,
+    )
     this.protocol = created as unknown as WatchedProtocol
   }
 

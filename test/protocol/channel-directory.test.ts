@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { OctetKeeper } from '../../src/frames/index.js'
 import { ChannelDirectory } from '../../src/protocol/channel-directory.js'
 import type { ChannelProtocol } from '../../src/protocol/channel-protocol.js'
 import { ChannelLimitError } from '../../src/protocol/errors.js'
@@ -23,7 +24,13 @@ function directory(channelMax: number): ChannelDirectory {
     closeTimeoutMs: 1000,
   }
   const emit = (_event: ProtocolEvent): void => undefined
-  const created = new ChannelDirectory({ outbound: new Outbound(8192), endpoint: {}, limits, emit })
+  const created = new ChannelDirectory({
+    outbound: new Outbound(8192),
+    endpoint: {},
+    limits,
+    bodies: new OctetKeeper(),
+    emit,
+  })
   created.channelMax = channelMax
   return created
 }
@@ -177,6 +184,14 @@ describe('ChannelDirectory', () => {
     expect(channels.nextDeadline).to.equal(Number.POSITIVE_INFINITY)
   })
 
+  it('knows a channel beside one that the server has closed', () => {
+    const channels = directory(10)
+    const [first, second] = [channels.open({}, 1), channels.open({}, 1)]
+    channels.release(first.number, true)
+    expect(channels.peek(second.number)).to.equal(second)
+    expect(channels.peek(first.number)).to.equal(undefined)
+  })
+
   it('lets the channels whose publishes wait go in turn', () => {
     const pair = ProtocolPair.opened({ limits: { highWaterMark: 64 * KIB } })
     const channels = [pair.openChannel(), pair.openChannel(), pair.openChannel()]
@@ -220,7 +235,7 @@ describe('ChannelDirectory', () => {
       const outbound = new Outbound(8192)
       const limits = { maxMessageSize: 1, maxBuffered, highWaterMark: 1, rpcTimeoutMs: 1 }
       const owner = { outbound, endpoint: {}, limits: { ...limits, confirmTimeoutMs: 1, closeTimeoutMs: 1 } }
-      const channels = new ChannelDirectory({ ...owner, emit: () => undefined })
+      const channels = new ChannelDirectory({ ...owner, bodies: new OctetKeeper(), emit: () => undefined })
       const append: Encode<number> = (writer, _channelNumber, _frameMax, octets) => {
         writer.bytes(Buffer.alloc(octets))
         return 1

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { OctetKeeper } from '../../src/frames/index.js'
 import { ChannelLifecycle, type LifecycleOwner } from '../../src/protocol/channel-lifecycle.js'
 import type { ChannelLink } from '../../src/protocol/channel-link.js'
 import type { CloseReason } from '../../src/protocol/close-reason.js'
@@ -35,6 +36,7 @@ class Stage implements LifecycleOwner, ChannelLink {
   readonly outbound = new Outbound(8192)
   readonly endpoint = { connectionName: 'orders', localPort: 54_321 }
   readonly limits = LIMITS
+  readonly bodies = new OctetKeeper()
   readonly blocked = undefined
   readonly buffered = 0
   readonly endings: Ending[] = []
