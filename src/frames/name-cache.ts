@@ -35,7 +35,8 @@ function slotOf(buffer: Buffer, start: number, end: number): number {
 /** Whether the octets from `start` are those of a text in ASCII. From the end, where names of one family differ: a miss is then nearly free. */
 export function isText(text: string, buffer: Buffer, start: number): boolean {
   for (let index = text.length - 1; index >= 0; index--) {
-    if (text.charCodeAt(index) !== buffer[start + index]) return false
+    const unit = text.charCodeAt(index)
+    if (unit > 0x7f || unit !== buffer[start + index]) return false
   }
   return true
 }

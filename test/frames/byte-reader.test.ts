@@ -200,4 +200,17 @@ describe('ByteReader', () => {
       ),
     )
   })
+
+  it('does not take octets for the text that is expected when they are only the numbers of its characters', () => {
+    for (const [expected, octets] of [
+      ['Ã©', 'c3a9'],
+      ['é', 'e9'],
+      ['a', '61'],
+    ] as const) {
+      const reader = new ByteReader()
+      const text = Buffer.from(octets, 'hex')
+      reader.reset(Buffer.concat([Buffer.from([text.length]), text]))
+      expect(reader.shortstr(expected)).to.equal(text.toString())
+    }
+  })
 })

@@ -38,14 +38,18 @@ const multiple = fc.boolean()
 const deliveryTag = fc.integer({ min: 0, max: 12 })
 const message = { exchange: '', routingKey: 'q', redelivered: false }
 
+/** The octets of one are the numbers of the characters of the other. */
+const ALIKE = ['é', 'Ã©']
+const CONSUMERS = ['a', 'b', ...ALIKE]
+
 const speech: fc.Arbitrary<Speech> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc
-      .tuple(fc.constantFrom('a', 'b'), octets({ maxLength: 9000 }))
-      .map(([consumerTag, body]): Speech => {
+      .tuple(fc.constantFrom(...CONSUMERS), fc.constantFrom('q', 'r', ...ALIKE), octets({ maxLength: 9000 }))
+      .map(([consumerTag, routingKey, body]): Speech => {
         return state => {
-          const args = { ...message, consumerTag, deliveryTag: ++state.deliveryTag }
+          const args = { ...message, routingKey, consumerTag, deliveryTag: ++state.deliveryTag }
           const codec = new PeerCodec()
           codec.frameMax = 4096
           return codec.content(1, { name: 'basic.deliver', args }, body, {
@@ -142,7 +146,7 @@ function opened(handshake: readonly Buffer[]): ProtocolPair {
   pair.settle()
   for (const chunk of handshake) lend(pair, chunk)
   const [first, second] = [pair.openChannel(), pair.openChannel({ confirm: true })]
-  for (const consumerTag of ['a', 'b']) {
+  for (const consumerTag of CONSUMERS) {
     const command = {
       queue: 'q',
       prefetch: undefined,
