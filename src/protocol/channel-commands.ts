@@ -62,6 +62,10 @@ export class PublishCommand {
   get deadline(): number {
     return this.terms.deadline
   }
+
+  get isMoving(): boolean {
+    return !this.terms.hasBegun
+  }
 }
 
 /** A settlement that was issued after a transaction method, and belongs behind it. */

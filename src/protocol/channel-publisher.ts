@@ -60,6 +60,10 @@ class SentPublish implements UnconfirmedPublish {
   get deadline(): number {
     return this.terms.deadline
   }
+
+  get isMoving(): boolean {
+    return !this.terms.hasBegun
+  }
 }
 
 export class ChannelPublisher {

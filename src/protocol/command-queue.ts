@@ -5,23 +5,19 @@
 // order, looking for what has expired therefore ends at the first that has not: two hundred thousand publishes that age out
 // one by one must not cost a walk over all of them each. What is taken out of the middle leaves a hole.
 
+import { DeadlineOrder, type Timed } from './deadline-order.js'
+
 /** About what a command that waits occupies besides its octets: many small ones must have a limit too. */
 export const COMMAND_OVERHEAD = 512
 
-export interface QueuedCommand {
-  /** When it stops waiting; Infinity for never. */
-  readonly deadline: number
-}
-
-export class CommandQueue<C extends QueuedCommand> {
+/** `deadline` is Infinity for what never stops waiting. */
+export class CommandQueue<C extends Timed> {
   #commands: (C | undefined)[] = []
   /** Index of the first command; never of a hole. */
   #head = 0
   /** Commands that wait, holes left out. */
   #size = 0
-  /** Whether no deadline is before that of a command in front of it. */
-  #isOrdered = true
-  #lastDeadline = Number.NEGATIVE_INFINITY
+  readonly #order = new DeadlineOrder()
 
   get isEmpty(): boolean {
     return this.#size === 0
@@ -36,18 +32,13 @@ export class CommandQueue<C extends QueuedCommand> {
     let deadline = Number.POSITIVE_INFINITY
     for (let index = this.#head; index < this.#commands.length; index++) {
       deadline = Math.min(deadline, this.#commands[index]?.deadline ?? Number.POSITIVE_INFINITY)
-      if (this.#isOrdered && deadline !== Number.POSITIVE_INFINITY) break
+      if (this.#order.isKept && deadline !== Number.POSITIVE_INFINITY) break
     }
     return deadline
   }
 
   push(command: C): void {
-    const { deadline } = command
-    if (this.isEmpty) this.#forgetOrder()
-    if (deadline !== Number.POSITIVE_INFINITY) {
-      this.#isOrdered &&= deadline >= this.#lastDeadline
-      this.#lastDeadline = deadline
-    }
+    if (command.deadline !== Number.POSITIVE_INFINITY) this.#order.add(command)
     this.#commands.push(command)
     this.#size++
   }
@@ -67,8 +58,8 @@ export class CommandQueue<C extends QueuedCommand> {
       const command = this.#commands[index]
       if (command === undefined || command.deadline === Number.POSITIVE_INFINITY) continue
       if (command.deadline > now) {
-        if (this.#isOrdered) break
-      } else if (renew?.(command) === true) this.#isOrdered = false
+        if (this.#order.isKept) break
+      } else if (renew?.(command) === true) this.#order.break()
       else expired.push(this.#take(index))
     }
     this.#trim()
@@ -95,6 +86,7 @@ export class CommandQueue<C extends QueuedCommand> {
     const command = this.#commands[index] as C
     this.#commands[index] = undefined
     this.#size--
+    if (this.isEmpty) this.#order.restart()
     return command
   }
 
@@ -104,11 +96,6 @@ export class CommandQueue<C extends QueuedCommand> {
     if (this.#commands.length <= 2 * this.#size + HOLES) return
     this.#commands = this.#commands.filter(command => command !== undefined)
     this.#head = 0
-  }
-
-  #forgetOrder(): void {
-    this.#isOrdered = true
-    this.#lastDeadline = Number.NEGATIVE_INFINITY
   }
 }
 

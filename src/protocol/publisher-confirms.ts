@@ -6,16 +6,16 @@
 // answer must not be sent more and more. But not in the ring, once it is the oldest there: the broker may never answer it (a
 // quorum queue without a majority) and millions after it, each of which would take a place behind it.
 
+import { DeadlineOrder, type Timed } from './deadline-order.js'
+
 /** A publish that waits for its confirmation. */
-export interface UnconfirmedPublish {
+export interface UnconfirmedPublish extends Timed {
   /** The caller's correlation token. */
   readonly token: object
   readonly exchange: string
   readonly routingKey: string
   /** Where its first octet stands in the outbound order. */
   readonly position: number
-  /** When to stop waiting. */
-  readonly deadline: number
   /** Its promise is settled already; a late confirmation is ignored. */
   abandoned: boolean
 }
@@ -29,9 +29,7 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
   readonly #overdue = new Map<number, T>()
   #outstanding = 0
   #awaited = 0
-  /** Whether no deadline is before that of an older publish: then looking for overdue ones ends at the first that is not. */
-  #isOrdered = true
-  #lastDeadline = Number.NEGATIVE_INFINITY
+  readonly #order = new DeadlineOrder()
 
   /** Publishes not yet confirmed or refused, abandoned ones included. */
   get outstanding(): number {
@@ -54,9 +52,8 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
   }
 
   add(publish: T): void {
-    const isFirst = this.#head === this.#slots.length
-    this.#isOrdered = isFirst || (this.#isOrdered && publish.deadline >= this.#lastDeadline)
-    this.#lastDeadline = publish.deadline
+    if (this.#head === this.#slots.length) this.#order.restart()
+    this.#order.add(publish)
     this.#slots.push(publish)
     this.#outstanding++
     this.#awaited++
@@ -77,7 +74,7 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
 
   /** Abandons every publish whose deadline has passed and returns those that were not abandoned before. */
   expire(now: number): T[] {
-    return this.#abandon(publish => publish.deadline <= now, this.#isOrdered)
+    return this.#abandon(publish => publish.deadline <= now, this.#order.isKept)
   }
 
   /** Abandons what is published under these tokens, and returns it. */
@@ -91,7 +88,7 @@ export class PublisherConfirms<T extends UnconfirmedPublish> {
     for (let index = this.#head; index < this.#slots.length; index++) {
       const publish = this.#slots[index]
       if (publish === undefined || publish.abandoned) continue
-      if (this.#isOrdered) return publish.deadline
+      if (this.#order.isKept) return publish.deadline
       deadline = Math.min(deadline, publish.deadline)
     }
     return deadline

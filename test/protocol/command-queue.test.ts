@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { CommandQueue, type QueuedCommand } from '../../src/protocol/command-queue.js'
+import { CommandQueue } from '../../src/protocol/command-queue.js'
+import type { Timed } from '../../src/protocol/deadline-order.js'
 
 type Step =
   | { readonly push: keyof typeof PATIENCE; readonly octets: number }
@@ -10,7 +11,7 @@ type Step =
   | { readonly wait: number }
 
 /** A command with something to know it by. */
-interface Sized extends QueuedCommand {
+interface Sized extends Timed {
   readonly octets: number
 }
 
@@ -18,7 +19,7 @@ interface Sized extends QueuedCommand {
 const PATIENCE = { call: 20, publish: 30, plain: Number.POSITIVE_INFINITY }
 
 /** A command that counts how often it is asked when it stops waiting. */
-function watched(deadline: number): QueuedCommand & { readonly octets: number; asked: number } {
+function watched(deadline: number): Timed & { readonly octets: number; asked: number } {
   const command = {
     octets: 1,
     asked: 0,
@@ -122,7 +123,7 @@ describe('CommandQueue', () => {
     const queue = new CommandQueue<Sized>()
     const commands = [3, 1, 2].map(octets => ({ octets, deadline: 0 }))
     for (const command of commands) queue.push(command)
-    const asked: QueuedCommand[] = []
+    const asked: Timed[] = []
     const removed = queue.remove(command => {
       asked.push(command)
       return command.octets > 1

@@ -52,6 +52,30 @@ describe('The time of a publish', () => {
     expect(pair.errorOf(waiting)?.message).to.contain('not sent within 30000 ms')
   })
 
+  it('ends in time behind one of a long turn that ends later, sent or waiting', () => {
+    for (const maxUnconfirmed of [1, 1000]) {
+      const pair = ProtocolPair.opened({ heartbeat: 0 })
+      const channel = pair.openChannel({ confirm: true, maxUnconfirmed })
+      const message = {
+        exchange: '',
+        routingKey: 'q',
+        mandatory: false,
+        properties: {},
+        body: Buffer.from('a'),
+      }
+      if (maxUnconfirmed === 1) channel.publish(message, {}, pair.now)
+      channel.publish(message, {}, pair.now)
+      pair.now += 26_000
+      pair.settle()
+      const limited = {}
+      pair.run(() => channel.publish(message, limited, pair.now, 5_000))
+      pair.advance(4_999)
+      expect(pair.errorOf(limited)).to.equal(undefined)
+      pair.advance(1)
+      expect(pair.errorOf(limited)?.message).to.contain('within 5000 ms')
+    }
+  })
+
   it('is its own for those of the next turn', () => {
     const { pair, sent } = afterTurnOf(0)
     pair.advance(10_000)
