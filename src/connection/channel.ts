@@ -311,7 +311,7 @@ export class Channel extends Announcer<ChannelEvents> {
    * handlers that still run, and publishes that are not confirmed. Safe to call any number of times.
    *
    * A handler may call and await it, and is not waited for itself (see {@link Consumer.cancel}); but when this resolves, the
-   * channel is gone, and a delivery that is not settled by then goes back to its queue.
+   * channel is gone, and a delivery that is not settled by then goes back to its queue. (One that awaits nothing is done before.)
    */
   close(options: ChannelCloseOptions = {}): Promise<CloseReason> {
     return handled(async () => {

@@ -147,9 +147,8 @@ export class HandlerPool {
 }
 
 function isThenable(outcome: unknown): outcome is PromiseLike<unknown> {
-  return (
-    typeof outcome === 'object' && outcome !== null && 'then' in outcome && typeof outcome.then === 'function'
-  )
+  const mayBe = (typeof outcome === 'object' && outcome !== null) || typeof outcome === 'function'
+  return mayBe && 'then' in outcome && typeof outcome.then === 'function'
 }
 
 function ignore(): void {}

@@ -85,6 +85,8 @@ export class Publisher {
       this.#drained ??= new Deferred()
       return this.#drained.promise
     } catch (error) {
+      // The time was asked for, and stands until the turn ends.
+      this.#host.flush()
       const failed = token ?? new Deferred<void>()
       failed.reject(error as Error)
       return failed.promise

@@ -39,6 +39,11 @@ export class ByteWriter {
     return this.at - this.start
   }
 
+  /** Octets of the memory that it has. */
+  get capacity(): number {
+    return this.buffer.length
+  }
+
   /** The current command, as a view: good until the next write or rollback. */
   written(): Buffer {
     return this.buffer.subarray(this.start, this.at)

@@ -1,7 +1,7 @@
 // Where a connection stands between its first octet and its end: moves along the transition table, and sees to it that
 // every way of ending comes to an end. It is told what happened and does what the state asks for; the frames are others'.
 
-import type { ArgumentError } from '../frames/index.js'
+import { ArgumentError } from '../frames/index.js'
 import type { ChannelDirectory } from './channel-directory.js'
 import { blockedClause, type ChannelLimits } from './channel-link.js'
 import { type CloseReason, describeReason } from './close-reason.js'
@@ -132,9 +132,8 @@ export class ConnectionLife {
       channels.noteDeparture()
       return batch
     } catch (error) {
-      // It throws nothing else.
-      const damage = error as ArgumentError
-      this.finish({ by: 'client', text: damage.message, error: damage })
+      if (!(error instanceof ArgumentError)) throw error
+      this.finish({ by: 'client', text: error.message, error })
       return undefined
     }
   }

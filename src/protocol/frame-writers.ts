@@ -121,18 +121,22 @@ export const copyPublish: Encode<Uint8Array> = (writer, _channelNumber, _frameMa
 /** Encodes a command now that goes out later, so that its arguments are validated where they were given. */
 export function encodeAhead<T>(encode: Encode<T>, channelNumber: number, frameMax: number, value: T): Buffer {
   // A getter in a table that publishes comes back here, in the middle of a command.
-  const writer = SCRATCH.length === 0 ? SCRATCH : new ByteWriter()
+  const writer = scratch.length === 0 ? scratch : new ByteWriter()
   try {
     encode(writer, channelNumber, frameMax, value)
     const written = writer.written()
     return keepOctets(written, 0, written.length)
   } finally {
     writer.rollback()
+    // A command that was refused for its size may have made it any size.
+    if (scratch.capacity > SCRATCH_MAX) scratch = new ByteWriter()
   }
 }
 
 /** Memory of its own for each command that waits would cost more than encoding it. */
-const SCRATCH = new ByteWriter()
+let scratch = new ByteWriter()
+/** Octets that are kept for the next command. */
+const SCRATCH_MAX = 64 * 1024
 
 /** Property flags and list as they stand in an encoded basic.publish: encoding them again could give others. */
 export function propertyOctetsIn(publish: Buffer): Buffer {

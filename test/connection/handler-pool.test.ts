@@ -69,6 +69,25 @@ describe('HandlerPool', () => {
     expect(await settled).to.have.length(2)
   })
 
+  it('awaits whatever has a then, also a function, and nothing else', async () => {
+    const withThen = (target: object, then: PropertyDescriptor): object =>
+      Object.defineProperty(target, 'then', then)
+    const last = async (outcome: object): Promise<Settlement | undefined> =>
+      (await settlementsOf(poolOf(() => outcome))).at(-1)
+    const ack = { kind: 'ack', multiple: false }
+    const requeue = { kind: 'reject', requeue: true }
+    const refuse = (_done: unknown, failed: (error: Error) => void): void =>
+      failed(new Error('handler failed'))
+    expect(await last(withThen(() => {}, { value: (done: () => void) => done() }))).to.deep.equal(ack)
+    expect(await last(withThen(() => {}, { value: refuse }))).to.deep.equal(requeue)
+    const broken = (): void => {
+      throw new Error('no then')
+    }
+    expect(await last(withThen({}, { get: broken }))).to.deep.equal(requeue)
+    expect(await last(withThen({}, { value: 'now' }))).to.deep.equal(ack)
+    expect(errors.map(String)).to.deep.equal(['Error: handler failed', 'Error: no then'])
+  })
+
   it('leaves alone what the handler has settled', async () => {
     const pool = poolOf(received => received.reject())
     expect(await settlementsOf(pool)).to.deep.equal([{ kind: 'reject', requeue: false }])

@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect } from 'chai'
 import {
   ArgumentError,
@@ -9,6 +10,7 @@ import {
   UnconfirmedError,
 } from '../../src/index.js'
 import type { Method } from '../../src/protocol/method-types.js'
+import { grows } from '../support/invariants/index.js'
 import { VirtualPeer } from '../support/peer/virtual-peer.js'
 import { within } from '../support/rabbitmq/deadline.js'
 import { rejectionOf } from '../support/rejection.js'
@@ -325,6 +327,15 @@ describe('waitForConfirms', () => {
     await within(1_000, 'the publish', publish)
     await within(1_000, 'the last wait', last)
     expect(virtual.clock.timers.filter(delayMs => delayMs < 10_000)).to.deep.equal([])
+  })
+
+  it('leaves nothing behind of publishes with a timeout that were refused, though nothing is sent', async () => {
+    const headers = { a: Symbol('no field') as never }
+    const refused = async (): Promise<void> => {
+      await rejectionOf(channel.publish('e', 'k', '', { headers, timeout: 10_000 }), ArgumentError)
+      await nextTurn()
+    }
+    await grows(refused, { times: 20_000, maxOctets: 600_000 })
   })
 
   it('rejects on a channel that does not confirm, and on one that is closed', async () => {

@@ -16,8 +16,10 @@ import {
 import type { PublishProperties } from '../../src/protocol/properties.js'
 import { shortText } from '../support/arbitraries.js'
 import { toHex } from '../support/hex.js'
+import { heldOctets } from '../support/invariants/growth.js'
 
 const FRAME_MAX = 4096
+const MIB = 1024 * 1024
 
 function written<T>(encode: Encode<T>, channelNumber: number, value: T): { hex: string; frames: number } {
   let frames = -1
@@ -155,6 +157,14 @@ describe('what was encoded ahead', () => {
     }
     expect(ahead({ headers })).to.equal(ahead({ headers: { first: 'a', second: 'b' } }))
     expect(meanwhile).to.equal(ahead({ messageId: 'm' }))
+  })
+
+  it('keeps no memory of one that was refused for its size', async () => {
+    const huge = { ...PUBLISHING, properties: { headers: { a: 'x'.repeat(20 * MIB) } } }
+    const before = await heldOctets()
+    expect(() => encodeAhead(encodePublish, 1, FRAME_MAX, huge)).to.throw(ArgumentError)
+    huge.properties.headers.a = ''
+    expect((await heldOctets()) - before).to.be.below(MIB)
   })
 
   it('leaves nothing behind when it cannot be encoded', () => {
