@@ -18,17 +18,37 @@ export interface Clock {
   afterPoll(callback: () => void): Timer
 }
 
+// Classes, and no closures: every connection has a timer that runs.
+
+class SystemTimer implements Timer {
+  readonly #timeout: NodeJS.Timeout
+
+  constructor(callback: () => void, delayMs: number) {
+    this.#timeout = setTimeout(callback, delayMs)
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timeout)
+  }
+}
+
+class SystemImmediate implements Timer {
+  readonly #immediate: NodeJS.Immediate
+
+  constructor(callback: () => void) {
+    this.#immediate = setImmediate(callback)
+  }
+
+  cancel(): void {
+    clearImmediate(this.#immediate)
+  }
+}
+
 export const systemClock: Clock = Object.freeze({
   now: () => performance.now(),
   wallTime: () => Date.now(),
-  startTimer(callback: () => void, delayMs: number): Timer {
-    const timer = setTimeout(callback, delayMs)
-    return { cancel: () => clearTimeout(timer) }
-  },
-  afterPoll(callback: () => void): Timer {
-    const immediate = setImmediate(callback)
-    return { cancel: () => clearImmediate(immediate) }
-  },
+  startTimer: (callback: () => void, delayMs: number): Timer => new SystemTimer(callback, delayMs),
+  afterPoll: (callback: () => void): Timer => new SystemImmediate(callback),
 })
 
 /** A wall clock that runs this much ahead at once was not adjusted: the machine slept, or the process was stopped. */

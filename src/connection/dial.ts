@@ -1,7 +1,7 @@
 // Name resolution and TCP, up to a connected stream. It is told when to give up; why it failed is a ConnectError with the
 // phase it failed in.
 
-import { connect as connectSocket, isIP, type Socket } from 'node:net'
+import { connect as connectSocket, isIP, type OnReadOpts, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { inspect } from 'node:util'
 import { ConnectError, type ConnectPhase } from '../protocol/index.js'
@@ -13,18 +13,23 @@ import type { Settings } from './options.js'
  */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024)
 
-/** Who is told how it went, and what is read. */
-export interface DialOwner {
-  onConnected(stream: Duplex): void
-  onFailed(error: ConnectError): void
+/** Where what is read goes, from when somebody is there. The stream holds on to this, and not to the dial. */
+export interface Intake {
   /** The chunk is lent. */
-  receive(chunk: Buffer): void
+  receiver: { receive(chunk: Buffer): void } | undefined
+}
+
+/** Who is told how it went. */
+export interface DialOwner {
+  onConnected(stream: Duplex, intake: Intake): void
+  onFailed(error: ConnectError): void
 }
 
 /** One attempt to get a stream. */
 export class Dial {
   readonly #settings: Settings
   readonly #owner: DialOwner
+  readonly #intake: Intake = { receiver: undefined }
   #stream: Duplex | undefined
   #phase: ConnectPhase = 'dns'
   #over = false
@@ -61,25 +66,20 @@ export class Dial {
 
   #dial(): void {
     const { host, port, noDelay, keepAlive, lookup } = this.#settings
-    const onread = {
-      buffer: READ_BUFFER,
-      callback: (octets: number, buffer: Uint8Array): boolean => {
-        this.#owner.receive((buffer as Buffer).subarray(0, octets))
-        return true
-      },
-    }
     const socket: Socket = connectSocket({
       host,
       port,
       noDelay,
       keepAlive,
-      onread,
+      onread: readInto(this.#intake),
       ...(lookup && { lookup }),
     })
     if (isIP(host) !== 0) this.#phase = 'tcp'
-    socket.once('lookup', (error: Error | null) => {
-      if (error === null) this.#phase = 'tcp'
-    })
+    else {
+      socket.once('lookup', (error: Error | null) => {
+        if (error === null) this.#phase = 'tcp'
+      })
+    }
     this.#await(socket, 'connect')
   }
 
@@ -87,7 +87,8 @@ export class Dial {
   #adopt(stream: Duplex): void {
     if (!isStream(stream)) throw new Error('the stream option gave no stream')
     if (stream.destroyed) throw new Error('the stream option gave one that is destroyed')
-    stream.on('data', (chunk: Buffer) => this.#owner.receive(chunk))
+    const intake = this.#intake
+    stream.on('data', (chunk: Buffer) => intake.receiver?.receive(chunk))
     const connecting = 'connecting' in stream && stream.connecting === true
     this.#await(stream, connecting ? ('encrypted' in stream ? 'secureConnect' : 'connect') : undefined)
   }
@@ -104,7 +105,7 @@ export class Dial {
       stream.off('error', onError)
       stream.off('close', onClose)
       this.#over = true
-      this.#owner.onConnected(stream)
+      this.#owner.onConnected(stream, this.#intake)
     }
     if (event === undefined) succeed()
     else stream.once(event, succeed)
@@ -119,6 +120,15 @@ export class Dial {
       connectionName,
     })
   }
+}
+
+/** Apart, because what is closed over inside a method keeps its object. */
+function readInto(intake: Intake): OnReadOpts {
+  const callback = (octets: number, buffer: Uint8Array): boolean => {
+    intake.receiver?.receive((buffer as Buffer).subarray(0, octets))
+    return true
+  }
+  return { buffer: READ_BUFFER, callback }
 }
 
 /** Streams need not be of Node's own class: some wrap what is no Node stream. */

@@ -15,10 +15,11 @@ export class Driver {
   readonly protocol: ConnectionProtocol
   /** Called when octets may have left, or ceased to wait: there may be room for more. */
   onRoom: (() => void) | undefined
+  /** Where events go. */
+  onEvent: (event: ProtocolEvent) => void
   readonly #stream: Duplex
   readonly #clock: Clock
   readonly #time: AwakeTime
-  readonly #onEvent: (event: ProtocolEvent) => void
   /** Node's sockets have done with what they are given when they call back; a stream of the application's may keep it. */
   readonly #copies: boolean
   #timer: Timer | undefined
@@ -41,16 +42,16 @@ export class Driver {
     this.#copies = !(stream instanceof Socket)
     this.#clock = clock
     this.#time = new AwakeTime(clock)
-    this.#onEvent = onEvent
+    this.onEvent = onEvent
     this.protocol = createProtocol(this.#time.now())
-    stream.on('error', error => this.#end(error))
-    stream.on('end', () => this.#end(undefined))
-    stream.on('close', () => this.#end(undefined))
+    // 'close' comes with a boolean: whether there was an error, which was told before.
+    const onEnd = (error?: Error | boolean): void => this.#end(typeof error === 'object' ? error : undefined)
+    stream.on('error', onEnd).on('end', onEnd).on('close', onEnd)
   }
 
   /** Sends what the protocol begins with. Before, nobody would be there to hear of what comes back. */
   start(): void {
-    this.#pump()
+    this.#pump(this.now())
   }
 
   /** Milliseconds; a jump of the wall clock is noticed here, so that no deadline is reckoned from before a sleep. */
@@ -76,16 +77,17 @@ export class Driver {
   /** Octets came. The chunk is borrowed. */
   receive(chunk: Buffer): void {
     if (this.#ended) return
-    this.protocol.receiveData(chunk, this.now())
-    this.#pump()
+    const now = this.now()
+    this.protocol.receiveData(chunk, now)
+    this.#pump(now)
   }
 
   /** A command was given: what it produced leaves at the end of this turn, or now when it fills a slab. */
   flush(): void {
-    if (this.protocol.transmittable >= INLINE_FLUSH) this.#transmit()
+    if (this.protocol.transmittable >= INLINE_FLUSH) this.#transmit(this.now())
     if (this.#flushScheduled) return
     this.#flushScheduled = true
-    process.nextTick(this.#endTurn)
+    process.nextTick(Driver.#endTurnOf, this)
   }
 
   /** Stops reading: the application has more than it can take. */
@@ -103,74 +105,86 @@ export class Driver {
     this.#stream.resume()
   }
 
-  readonly #endTurn = (): void => {
+  // Here and below: an idle connection has no function of its own but the one that its timer calls.
+  static readonly #endTurnOf = (driver: Driver): void => driver.#endTurn()
+
+  #endTurn(): void {
+    const now = this.now()
     this.#flushScheduled = false
-    if (this.#turnTime !== undefined) this.protocol.handleTurnEnd(this.now())
+    if (this.#turnTime !== undefined) this.protocol.handleTurnEnd(now)
     this.#turnTime = undefined
-    this.#pump()
+    this.#pump(now)
   }
 
-  #pump(): void {
-    this.#transmit()
-    this.#arm()
+  #pump(now: number): void {
+    this.#transmit(now)
+    this.#arm(now)
     this.#dispatch()
     this.onRoom?.()
   }
 
-  #transmit(): void {
+  #transmit(now: number): void {
     if (this.#writing || this.#ended) return
-    const batch = this.protocol.pollTransmit(this.now())
+    const batch = this.protocol.pollTransmit(now)
     if (batch === undefined) return
     this.#writing = true
     const last = batch.length - 1
     try {
-      this.#stream.cork()
-      batch.forEach((octets, index) => {
+      if (last > 0) this.#stream.cork()
+      for (const [index, octets] of batch.entries()) {
         const given = this.#copies ? Buffer.from(octets) : octets
-        this.#stream.write(given, index === last ? this.#afterWrite : undefined)
-      })
-      this.#stream.uncork()
+        this.#stream.write(given, index === last ? error => this.#afterWrite(error) : undefined)
+      }
+      if (last > 0) this.#stream.uncork()
     } catch (error) {
       // Node's own streams do not throw here; one of the application's may.
       this.#end(error instanceof Error ? error : new Error(String(error)))
     }
   }
 
-  readonly #afterWrite = (error?: Error | null): void => {
+  #afterWrite(error: Error | null | undefined): void {
     this.#writing = false
     // A failed write is followed by 'error' and 'close', which know more.
     if (error || this.#ended) return
-    this.protocol.handleWritten(this.now())
-    this.#pump()
+    const now = this.now()
+    this.protocol.handleWritten(now)
+    this.#pump(now)
   }
 
-  #arm(): void {
+  #arm(now: number): void {
     const deadline = this.protocol.nextDeadline()
     // Deadlines move with every octet; a timer that runs too early only looks and is set again.
     if (this.#ended || deadline >= this.#timerAt) return
     this.#timer?.cancel()
     this.#timerAt = deadline
-    const delayMs = deadline - this.now()
-    this.#timer =
-      delayMs > 0
-        ? this.#clock.startTimer(this.#onTimer, Math.min(Math.ceil(delayMs), LONGEST_TIMER_MS))
-        : this.#clock.afterPoll(this.#onDeadline)
+    const delayMs = deadline - now
+    if (delayMs <= 0) this.#lookAfterPoll()
+    else
+      this.#timer = this.#clock.startTimer(
+        () => this.#onTimer(),
+        Math.min(Math.ceil(delayMs), LONGEST_TIMER_MS),
+      )
   }
 
-  readonly #onTimer = (): void => {
+  #lookAfterPoll(): void {
+    this.#timer = this.#clock.afterPoll(() => this.#onDeadline())
+  }
+
+  #onTimer(): void {
     this.#lagMs = Math.max(0, this.#time.now() - this.#timerAt)
     if (this.#noticeJump()) return
     if (this.#lagMs <= LATE_MS) return this.#onDeadline()
     // Node runs timers before it reads sockets. After a stall what everybody waits for may have come long ago.
-    this.#timer = this.#clock.afterPoll(this.#onDeadline)
+    this.#lookAfterPoll()
     this.#timerAt = Number.NEGATIVE_INFINITY
   }
 
-  readonly #onDeadline = (): void => {
+  #onDeadline(): void {
     this.#timer = undefined
     this.#timerAt = Number.POSITIVE_INFINITY
-    this.protocol.handleTimeout(this.now())
-    this.#pump()
+    const now = this.now()
+    this.protocol.handleTimeout(now)
+    this.#pump(now)
   }
 
   #noticeJump(): boolean {
@@ -180,7 +194,7 @@ export class Driver {
     this.#timer?.cancel()
     this.#timer = undefined
     this.#timerAt = Number.POSITIVE_INFINITY
-    this.#arm()
+    this.#arm(this.#time.now())
     return true
   }
 
@@ -190,7 +204,7 @@ export class Driver {
     try {
       for (let event = this.protocol.pollEvent(); event !== undefined; event = this.protocol.pollEvent()) {
         if (event.type === 'closed') this.#release()
-        this.#onEvent(event)
+        this.onEvent(event)
       }
     } finally {
       this.#dispatching = false
@@ -199,8 +213,9 @@ export class Driver {
 
   #end(error: Error | undefined): void {
     if (this.#ended) return
-    this.protocol.receiveEnd(this.now(), error)
-    this.#pump()
+    const now = this.now()
+    this.protocol.receiveEnd(now, error)
+    this.#pump(now)
   }
 
   /** Destroyed and never ended: on a dead peer an end would wait for ever, and the last octets have left already. */

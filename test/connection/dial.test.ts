@@ -30,9 +30,11 @@ describe('Dial', () => {
   function dial(options: ConnectOptions = {}): Dial {
     const { port } = server.address() as { port: number }
     return new Dial(settle({ host: '127.0.0.1', port, ...options }), {
-      onConnected: stream => void connected.push(stream),
+      onConnected: (stream, intake) => {
+        connected.push(stream)
+        intake.receiver = { receive: chunk => void chunks.push(chunk) }
+      },
       onFailed: error => void failed.push(error),
-      receive: chunk => void chunks.push(chunk),
     })
   }
 
