@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { ChannelDirectory } from '../../src/protocol/channel-directory.js'
 import type { ChannelProtocol } from '../../src/protocol/channel-protocol.js'
 import { ChannelLimitError } from '../../src/protocol/errors.js'
-import type { ProtocolEvent } from '../../src/protocol/events.js'
+import { EventQueue } from '../../src/protocol/event-queue.js'
 import type { Encode } from '../../src/protocol/frame-writers.js'
 import { Outbound } from '../../src/protocol/outbound.js'
 import { Violation } from '../../src/protocol/violation.js'
@@ -22,8 +22,8 @@ function directory(channelMax: number): ChannelDirectory {
     confirmTimeoutMs: 1000,
     closeTimeoutMs: 1000,
   }
-  const emit = (_event: ProtocolEvent): void => undefined
-  const created = new ChannelDirectory({ outbound: new Outbound(8192), endpoint: {}, limits, emit })
+  const events = new EventQueue()
+  const created = new ChannelDirectory({ outbound: new Outbound(8192), endpoint: {}, limits, events })
   created.channelMax = channelMax
   return created
 }
@@ -220,7 +220,7 @@ describe('ChannelDirectory', () => {
       const outbound = new Outbound(8192)
       const limits = { maxMessageSize: 1, maxBuffered, highWaterMark: 1, rpcTimeoutMs: 1 }
       const owner = { outbound, endpoint: {}, limits: { ...limits, confirmTimeoutMs: 1, closeTimeoutMs: 1 } }
-      const channels = new ChannelDirectory({ ...owner, emit: () => undefined })
+      const channels = new ChannelDirectory({ ...owner, events: new EventQueue() })
       const append: Encode<number> = (writer, _channelNumber, _frameMax, octets) => {
         writer.bytes(Buffer.alloc(octets))
         return 1
