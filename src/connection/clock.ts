@@ -56,30 +56,38 @@ const JUMP_MS = 1000
 
 /**
  * Monotonic time plus forward jumps of the wall clock: while a machine sleeps its monotonic clock stands still, and the
- * peer's does not.
+ * peer's does not. All connections that go by a clock share this: they sleep together.
  */
 export class AwakeTime {
+  static readonly #times = new WeakMap<Clock, AwakeTime>()
+
+  /** How often the wall clock has jumped forward, as far as {@link now} has noticed. */
+  jumps = 0
   readonly #clock: Clock
   #slept = 0
   #drift: number
 
-  constructor(clock: Clock) {
+  private constructor(clock: Clock) {
     this.#clock = clock
     this.#drift = clock.wallTime() - clock.now()
   }
 
-  /** Milliseconds, all sleep that {@link noticeJump} has noticed included. */
-  now(): number {
-    return this.#clock.now() + this.#slept
+  static of(clock: Clock): AwakeTime {
+    const time = AwakeTime.#times.get(clock) ?? new AwakeTime(clock)
+    AwakeTime.#times.set(clock, time)
+    return time
   }
 
-  /** Whether the wall clock has jumped forward since this was asked last. */
-  noticeJump(): boolean {
-    const drift = this.#clock.wallTime() - this.#clock.now()
+  /** Milliseconds, all sleep included: a jump since the last call is noticed now. */
+  now(): number {
+    const now = this.#clock.now()
+    const drift = this.#clock.wallTime() - now
     const jump = drift - this.#drift
     this.#drift = drift
-    if (jump < JUMP_MS) return false
-    this.#slept += jump
-    return true
+    if (jump >= JUMP_MS) {
+      this.#slept += jump
+      this.jumps++
+    }
+    return now + this.#slept
   }
 }

@@ -27,6 +27,8 @@ export class Driver {
   #writing = false
   #flushScheduled = false
   #turnTime: number | undefined
+  /** Jumps of the wall clock that the protocol knows of. */
+  #jumps: number
   #dispatching = false
   #paused = false
   #ended = false
@@ -41,9 +43,10 @@ export class Driver {
     this.#stream = stream
     this.#copies = !(stream instanceof Socket)
     this.#clock = clock
-    this.#time = new AwakeTime(clock)
+    this.#time = AwakeTime.of(clock)
     this.onEvent = onEvent
     this.protocol = createProtocol(this.#time.now())
+    this.#jumps = this.#time.jumps
     // 'close' comes with a boolean: whether there was an error, which was told before.
     const onEnd = (error?: Error | boolean): void => this.#end(typeof error === 'object' ? error : undefined)
     stream.on('error', onEnd).on('end', onEnd).on('close', onEnd)
@@ -56,8 +59,9 @@ export class Driver {
 
   /** Milliseconds; a jump of the wall clock is noticed here, so that no deadline is reckoned from before a sleep. */
   now(): number {
-    this.#noticeJump()
-    return this.#time.now()
+    const now = this.#time.now()
+    this.#noticeJump(now)
+    return now
   }
 
   /**
@@ -167,34 +171,35 @@ export class Driver {
   }
 
   #lookAfterPoll(): void {
-    this.#timer = this.#clock.afterPoll(() => this.#onDeadline())
+    this.#timer = this.#clock.afterPoll(() => this.#handleTimeout(this.now()))
   }
 
   #onTimer(): void {
-    this.#lagMs = Math.max(0, this.#time.now() - this.#timerAt)
-    if (this.#noticeJump()) return
-    if (this.#lagMs <= LATE_MS) return this.#onDeadline()
+    const now = this.#time.now()
+    if (this.#noticeJump(now)) return
+    this.#lagMs = Math.max(0, now - this.#timerAt)
+    if (this.#lagMs <= LATE_MS) return this.#handleTimeout(now)
     // Node runs timers before it reads sockets. After a stall what everybody waits for may have come long ago.
     this.#lookAfterPoll()
     this.#timerAt = Number.NEGATIVE_INFINITY
   }
 
-  #onDeadline(): void {
+  #handleTimeout(now: number): void {
     this.#timer = undefined
     this.#timerAt = Number.POSITIVE_INFINITY
-    const now = this.now()
     this.protocol.handleTimeout(now)
     this.#pump(now)
   }
 
-  #noticeJump(): boolean {
-    if (!this.#time.noticeJump()) return false
-    this.protocol.handleSuspension(this.#time.now())
+  #noticeJump(now: number): boolean {
+    if (this.#jumps === this.#time.jumps) return false
+    this.#jumps = this.#time.jumps
+    this.protocol.handleSuspension(now)
     // It was set for a moment that the sleep has carried away.
     this.#timer?.cancel()
     this.#timer = undefined
     this.#timerAt = Number.POSITIVE_INFINITY
-    this.#arm(this.#time.now())
+    this.#arm(now)
     return true
   }
 

@@ -22,7 +22,8 @@ const EARLY = 'closed before everything was answered'
 
 export class ConnectionLife {
   readonly #channels: ChannelDirectory
-  readonly #secretUpdates: SecretUpdates
+  /** Calls of the connection itself, if there ever was one. */
+  secretUpdates: SecretUpdates | undefined
   /** How long a close may take, unless it says otherwise. */
   #closeTimeoutMs: number
   #state: ConnectionState = 'awaitingStart'
@@ -35,9 +36,8 @@ export class ConnectionLife {
   /** Confirms have been waited for long enough. */
   #isOverdue = false
 
-  constructor(channels: ChannelDirectory, secretUpdates: SecretUpdates) {
+  constructor(channels: ChannelDirectory) {
     this.#channels = channels
-    this.#secretUpdates = secretUpdates
     this.#closeTimeoutMs = channels.limits.closeTimeoutMs
   }
 
@@ -91,7 +91,7 @@ export class ConnectionLife {
   /** While draining: closes when nothing is waited for any more. */
   advance(): void {
     if (this.#state !== 'draining') return
-    if (this.#channels.isIdle && this.#secretUpdates.isEmpty) this.#sendClose({ by: 'client' })
+    if (this.#channels.isIdle && this.secretUpdates?.isEmpty !== false) this.#sendClose({ by: 'client' })
     else if (this.#isOverdue && !this.#channels.outbound.hasJobs) this.#sendClose(this.#gaveUp(EARLY))
   }
 
@@ -161,7 +161,7 @@ export class ConnectionLife {
   /** Everything that waits fails. */
   #lose(reason: CloseReason): void {
     this.#channels.lose(reason)
-    this.#secretUpdates.end(new ConnectionClosedError(reason, this.#channels.endpoint))
+    this.secretUpdates?.end(new ConnectionClosedError(reason, this.#channels.endpoint))
     this.#channels.outbound.clear()
   }
 

@@ -49,7 +49,6 @@ export class ConnectionProtocol {
   readonly #events = new EventQueue()
   readonly #channels: ChannelDirectory
   readonly #life: ConnectionLife
-  readonly #secretUpdates: SecretUpdates
   #heartbeat: Heartbeat | undefined
   #now: number
 
@@ -59,8 +58,7 @@ export class ConnectionProtocol {
     this.#handshake = new Handshake(handshake, now)
     const events = this.#events
     this.#channels = new ChannelDirectory({ outbound: this.#outbound, endpoint, limits, events })
-    this.#secretUpdates = new SecretUpdates(this.#channels)
-    this.#life = new ConnectionLife(this.#channels, this.#secretUpdates)
+    this.#life = new ConnectionLife(this.#channels)
     const receiveMethod = (method: Method): void => this.#handle(method)
     this.#inbound = new Inbound(new FrameRouter(this.#life, this.#channels, receiveMethod))
     this.#outbound.append(0, encodeProtocolHeader, undefined)
@@ -84,10 +82,9 @@ export class ConnectionProtocol {
 
   /** The limits agreed on; undefined before Tune. */
   get tune(): TuneParameters | undefined {
-    const heartbeat = this.#heartbeat
-    if (heartbeat === undefined) return undefined
-    const { channelMax } = this.#channels
-    return { channelMax, frameMax: this.#outbound.frameMax, heartbeat: heartbeat.intervalMs / 1000 }
+    if (this.#heartbeat === undefined) return undefined
+    const heartbeat = this.#heartbeat.intervalMs / 1000
+    return { channelMax: this.#channels.channelMax, frameMax: this.#outbound.frameMax, heartbeat }
   }
 
   /** Frozen, as other connections may have the same; without them before Start. */
@@ -187,7 +184,7 @@ export class ConnectionProtocol {
     if (this.state === 'closed') return
     if (this.#heartbeat !== undefined && now >= this.#heartbeat.nextDeadline) this.#beat(this.#heartbeat)
     this.#channels.handleTimeout(now)
-    this.#secretUpdates.expire(now)
+    this.#life.secretUpdates?.expire(now)
     this.#advance()
   }
 
@@ -229,7 +226,7 @@ export class ConnectionProtocol {
 
   /** Nobody wants to wait any more for what the connection was asked under these tokens: each fails with its cause. */
   withdraw(causes: Causes): void {
-    this.#secretUpdates.withdraw(causes)
+    this.#life.secretUpdates?.withdraw(causes)
   }
 
   /** Puts a heartbeat in front of what goes next. False once the connection is closed, or not yet open. */
@@ -275,8 +272,8 @@ export class ConnectionProtocol {
   nextDeadline(): number {
     if (this.state === 'closed') return Number.POSITIVE_INFINITY
     const beat = this.#heartbeat?.nextDeadline ?? Number.POSITIVE_INFINITY
-    const { nextDeadline } = this.#secretUpdates
-    return Math.min(beat, this.#life.nextDeadline, this.#channels.nextDeadline, nextDeadline)
+    const secret = this.#life.secretUpdates?.nextDeadline ?? Number.POSITIVE_INFINITY
+    return Math.min(beat, this.#life.nextDeadline, this.#channels.nextDeadline, secret)
   }
 
   pollEvent(): ProtocolEvent | undefined {
@@ -389,6 +386,11 @@ export class ConnectionProtocol {
 
   #append(method: Method): void {
     this.#outbound.append(0, encodeMethodFrame, method)
+  }
+
+  get #secretUpdates(): SecretUpdates {
+    this.#life.secretUpdates ??= new SecretUpdates(this.#channels)
+    return this.#life.secretUpdates
   }
 
   /** Only before Open-Ok. */
