@@ -12,10 +12,28 @@ export interface Clock {
   now(): number
   /** Milliseconds since 1970. */
   wallTime(): number
-  /** Calls back once after `delayMs`. */
+  /** Calls back once after `delayMs`, or a few milliseconds later. */
   startTimer(callback: () => void, delayMs: number): Timer
   /** Calls back once, after the event loop has looked at its sockets. */
   afterPoll(callback: () => void): Timer
+}
+
+/** Node's timers overflow beyond this and would run at once. */
+export const LONGEST_TIMER_MS: number = 2 ** 31 - 1
+
+/** Timers from this length on may be late by less than {@link WAKE_GRID_MS}: 2 %. */
+const LONG_MS = 500
+const WAKE_GRID_MS = 10
+
+/**
+ * The delay up to the next wake-up that long timers share: a process with a thousand connections would otherwise wake a
+ * thousand times for their heartbeats. It also keeps Node's timers, which go by the time at which a turn of the event loop
+ * began, from running too early for the deadline.
+ */
+export function sharedDelay(delayMs: number, now: number): number {
+  if (delayMs < LONG_MS) return delayMs
+  const shared = Math.ceil((now + delayMs) / WAKE_GRID_MS) * WAKE_GRID_MS - now
+  return Math.min(shared, LONGEST_TIMER_MS)
 }
 
 // Classes, and no closures: every connection has a timer that runs.
@@ -24,7 +42,7 @@ class SystemTimer implements Timer {
   readonly #timeout: NodeJS.Timeout
 
   constructor(callback: () => void, delayMs: number) {
-    this.#timeout = setTimeout(callback, delayMs)
+    this.#timeout = setTimeout(callback, sharedDelay(delayMs, performance.now()))
   }
 
   cancel(): void {

@@ -6,7 +6,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionProtocol, ProtocolEvent } from '../protocol/index.js'
 import { warnOfThrow } from './announcer.js'
-import { AwakeTime, type Clock, type Timer } from './clock.js'
+import { AwakeTime, type Clock, LONGEST_TIMER_MS, type Timer } from './clock.js'
 
 /** Octets waiting from which on a command writes at once instead of at the end of the turn: one slab. */
 const INLINE_FLUSH = 64 * 1024
@@ -238,5 +238,3 @@ export class Driver {
 
 /** A timer that is later than this was held up; ordinary jitter stays below. */
 const LATE_MS = 50
-/** Node's timers overflow beyond this and would run at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1

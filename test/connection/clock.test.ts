@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net'
 import { expect } from 'chai'
-import { AwakeTime, systemClock } from '../../src/connection/clock.js'
+import fc from 'fast-check'
+import { AwakeTime, LONGEST_TIMER_MS, sharedDelay, systemClock } from '../../src/connection/clock.js'
 import { VirtualClock } from '../support/virtual-clock.js'
 
 describe('AwakeTime', () => {
@@ -59,6 +60,30 @@ describe('AwakeTime', () => {
   it('is one for all who go by the same clock', () => {
     expect(AwakeTime.of(clock)).to.equal(time)
     expect(AwakeTime.of(new VirtualClock())).not.to.equal(time)
+  })
+})
+
+describe('sharedDelay', () => {
+  it('goes not beyond what Node can take', () => {
+    expect(sharedDelay(LONGEST_TIMER_MS, 1.5)).to.equal(LONGEST_TIMER_MS)
+  })
+
+  it('lets long timers run together, never too early and never 10 ms too late', () => {
+    const time = fc.double({ min: 0, max: 1e9, noNaN: true })
+    fc.assert(
+      fc.property(time, fc.double({ min: 500, max: 2 ** 31 - 11, noNaN: true }), (now, delayMs) => {
+        const shared = sharedDelay(delayMs, now)
+        expect(shared - delayMs)
+          .to.be.at.least(-1e-6)
+          .and.below(10 + 1e-6)
+        const dueAt = (now + shared) / 10
+        expect(dueAt).to.be.closeTo(Math.round(dueAt), 1e-6)
+      }),
+    )
+  })
+
+  it('leaves short timers as they are', () => {
+    for (const delayMs of [1, 3, 499]) expect(sharedDelay(delayMs, 1234.5)).to.equal(delayMs)
   })
 })
 
