@@ -42,7 +42,7 @@ class SystemTimer implements Timer {
   readonly #timeout: NodeJS.Timeout
 
   constructor(callback: () => void, delayMs: number) {
-    this.#timeout = setTimeout(callback, sharedDelay(delayMs, performance.now()))
+    this.#timeout = setTimeout(callback, Math.ceil(sharedDelay(delayMs, performance.now())))
   }
 
   cancel(): void {

@@ -124,7 +124,7 @@ export class Connection extends Announcer<ConnectionEvents> {
     return this.#driver.protocol.tune?.channelMax ?? 0
   }
 
-  /** What the server tells about itself: `product`, `version`, `capabilities`, … */
+  /** What the server tells about itself: `product`, `version`, `capabilities`, … Frozen: other connections share it. */
   get serverProperties(): FieldTable {
     return this.#driver.protocol.serverProperties
   }

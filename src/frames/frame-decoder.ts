@@ -14,14 +14,13 @@ import {
   FrameType,
   INITIAL_FRAME_MAX,
   NO_OCTETS,
+  SIZE_OFFSET,
 } from './constants.js'
 import { FrameError } from './frame-error.js'
 import type { WholeContent } from './whole-content.js'
 
 /** Method, header and body frame. */
 const FRAMES_OF_WHOLE = 3
-/** Where the size stands in the header. */
-const SIZE_OFFSET = 3
 
 export class FrameDecoder {
   /** Octets of the largest frame accepted, header and frame-end included. Holds for headers read later. */

@@ -63,8 +63,13 @@ export class Inbound {
   /** Throws a FrameError or a Violation when the octets are not what they should be. */
   receive(chunk: Buffer): void {
     this.#octets += chunk.length
-    if (this.#greeting === undefined) this.#decode(chunk)
-    else this.#greet(this.#greeting, chunk)
+    try {
+      if (this.#greeting === undefined) this.#decode(chunk)
+      else this.#greet(this.#greeting, chunk)
+    } finally {
+      // The chunk was lent.
+      READER.reset(NO_OCTETS)
+    }
   }
 
   /** The octets that came before it was known who speaks, or undefined when it is known. */
