@@ -88,7 +88,8 @@ export class Driver {
 
   /** A command was given: what it produced leaves at the end of this turn, or now when it fills a slab. */
   flush(): void {
-    if (this.protocol.transmittable >= INLINE_FLUSH) this.#transmit(this.now())
+    // While a batch is with the socket this is asked for each message: no look at the clock for nothing.
+    if (!this.#writing && this.protocol.transmittable >= INLINE_FLUSH) this.#transmit(this.now())
     if (this.#flushScheduled) return
     this.#flushScheduled = true
     process.nextTick(Driver.#endTurnOf, this)
