@@ -4,6 +4,7 @@
 import {
   type CloseReason,
   ConnectionClosedError,
+  type Endpoint,
   type FieldTable,
   type IncomingDelivery,
   type ProtocolEvent,
@@ -14,10 +15,13 @@ import { Announcer } from './announcer.js'
 import { type Checks, checkOptions, isBoolean, isInteger, isSecret } from './arguments.js'
 import { CALL_CHECKS, type CallOptions } from './call-options.js'
 import { Channel } from './channel.js'
+import type { ChannelHost } from './channel-host.js'
+import type { Clock } from './clock.js'
 import { CLOSE_CHECKS, type CloseOptions } from './close-options.js'
 import type { Consumer } from './consumer.js'
 import { askCredentials } from './credentials.js'
 import { Deferred, handled } from './deferred.js'
+import type { Driver } from './driver.js'
 import { GracefulClose } from './graceful-close.js'
 import type { Link } from './link.js'
 import type { Settings } from './options.js'
@@ -28,6 +32,7 @@ import type { QueueDeclared } from './queue-methods.js'
 import { ReceiveBudget } from './receive-budget.js'
 import { SecretRefresh } from './secret-refresh.js'
 import type { ConnectionStats } from './stats.js'
+import { TurnShare } from './turn-share.js'
 import { leftOf } from './wait-limit.js'
 
 /** What a connection is doing. `recovering` is reserved for connections that reconnect. */
@@ -63,31 +68,34 @@ const CHANNEL_OPTION_CHECKS = {
 
 /** An open connection, made by `connect()`. */
 export class Connection extends Announcer<ConnectionEvents> {
-  readonly #link: Link
-  readonly #closed = new Deferred<CloseReason>()
-  readonly #publishGate: PublishGate
-  readonly #receiveBudget: ReceiveBudget
-  readonly #settings: Settings
-  readonly #channels = new Set<Channel>()
-  readonly #graceful: GracefulClose
-  readonly #aborts: AbortWatch
+  readonly #driver: Driver
+  readonly #endpoint: Endpoint
+  readonly #clock: Clock
+  readonly #closeTimeout: number
+  readonly #highWaterMark: number
+  readonly #maxReceiveBuffered: number
+  /** Only for a password that expires. */
   readonly #secretRefresh: SecretRefresh | undefined
+  // An idle connection is cheap: what it may never need is made when it is needed first.
+  #closed: Deferred<CloseReason> | undefined
+  /** Once it has ended. */
+  #reason: CloseReason | undefined
+  #host: ChannelHost | undefined
+  #channels: Set<Channel> | undefined
+  #graceful: GracefulClose | undefined
+  #aborts: AbortWatch | undefined
 
   /** @internal */
   constructor(link: Link, settings: Settings) {
     super()
-    this.#link = link
-    this.#settings = settings
-    this.#publishGate = new PublishGate(() => link.driver.protocol.unsent < settings.highWaterMark)
-    this.#receiveBudget = new ReceiveBudget(settings.maxReceiveBuffered, link.driver)
-    this.#graceful = this.#createGracefulClose()
-    this.#aborts = new AbortWatch(causes => {
-      link.driver.protocol.withdraw(causes)
-      link.driver.flush()
-    })
-    this.#secretRefresh = this.#createSecretRefresh()
+    this.#driver = link.driver
+    this.#endpoint = link.endpoint
+    this.#clock = settings.clock
+    this.#closeTimeout = settings.closeTimeout
+    this.#highWaterMark = settings.highWaterMark
+    this.#maxReceiveBuffered = settings.maxReceiveBuffered
+    this.#secretRefresh = this.#createSecretRefresh(link, settings)
     link.attach(event => this.#receive(event))
-    link.driver.onRoom = () => this.#publishGate.noteRoom()
   }
 
   /**
@@ -95,47 +103,51 @@ export class Connection extends Announcer<ConnectionEvents> {
    * that was pending is settled, and nothing of thump keeps the process alive.
    */
   get closed(): Promise<CloseReason> {
+    if (this.#closed === undefined) {
+      this.#closed = new Deferred()
+      if (this.#reason !== undefined) this.#closed.resolve(this.#reason)
+    }
     return this.#closed.promise
   }
 
   get state(): ConnectionState {
-    const { state } = this.#link.driver.protocol
+    const { state } = this.#driver.protocol
     if (state === 'closed') return state
-    return state === 'open' && !this.#graceful.isDraining ? 'open' : 'closing'
+    return state === 'open' && !this.#isDraining ? 'open' : 'closing'
   }
 
   /** Why the broker takes no publishes at the moment; undefined when it does. */
   get blocked(): string | undefined {
-    return this.#link.driver.protocol.blocked
+    return this.#driver.protocol.blocked
   }
 
   /** The heartbeat interval agreed on, in seconds; 0 when there is none. */
   get heartbeat(): number {
-    return this.#link.driver.protocol.tune?.heartbeat ?? 0
+    return this.#driver.protocol.tune?.heartbeat ?? 0
   }
 
   /** The largest frame agreed on, in octets. */
   get frameMax(): number {
-    return this.#link.driver.protocol.tune?.frameMax ?? 0
+    return this.#driver.protocol.tune?.frameMax ?? 0
   }
 
   /** Channels that may be open at a time. */
   get channelMax(): number {
-    return this.#link.driver.protocol.tune?.channelMax ?? 0
+    return this.#driver.protocol.tune?.channelMax ?? 0
   }
 
-  /** What the server tells about itself: `product`, `version`, `capabilities`, … */
+  /** What the server tells about itself: `product`, `version`, `capabilities`, … Frozen: other connections share it. */
   get serverProperties(): FieldTable {
-    return this.#link.driver.protocol.serverProperties
+    return this.#driver.protocol.serverProperties
   }
 
   /** The `connectionName` option. */
   get name(): string | undefined {
-    return this.#settings.connectionName
+    return this.#endpoint.connectionName
   }
 
   get stats(): ConnectionStats {
-    const { driver } = this.#link
+    const driver = this.#driver
     const now = driver.now()
     return {
       ...driver.protocol.counts,
@@ -153,28 +165,18 @@ export class Connection extends Announcer<ConnectionEvents> {
   openChannel(options: ChannelOptions = {}): Promise<Channel> {
     return handled(async () => {
       checkOptions(options, CHANNEL_OPTION_CHECKS, 'options')
-      const { driver, endpoint } = this.#link
-      if (this.#graceful.isDraining)
-        throw new ConnectionClosedError({ by: 'client', text: 'it is closing' }, endpoint)
-      const host = {
-        endpoint,
-        publishGate: this.#publishGate,
-        receiveBudget: this.#receiveBudget,
-        turnShare: driver.turnShare,
-        clock: this.#settings.clock,
-        closeTimeout: this.#settings.closeTimeout,
-        now: () => driver.now(),
-        turnTime: () => driver.turnTime(),
-        appended: () => driver.protocol.appended,
-        flush: () => driver.flush(),
-      }
+      const driver = this.#driver
+      if (this.#isDraining)
+        throw new ConnectionClosedError({ by: 'client', text: 'it is closing' }, this.#endpoint)
+      this.#host ??= this.#createHost()
       const { confirm = false, maxUnconfirmed = 1000, signal, timeout } = options
       expectNotAborted(signal)
       const opened = new PendingCall<void>(nothing)
       const begunAt = driver.now()
-      const channel = new Channel(host, owner =>
+      const channel = new Channel(this.#host, owner =>
         driver.protocol.openChannel(owner, maxUnconfirmed, opened, begunAt, timeout),
       )
+      this.#channels ??= new Set()
       this.#channels.add(channel)
       driver.flush()
       channel.aborts.watch(signal, opened)
@@ -215,9 +217,13 @@ export class Connection extends Announcer<ConnectionEvents> {
       isSecret(secret, 'secret')
       checkOptions(options, CALL_CHECKS, 'options')
       expectNotAborted(options.signal)
-      const { driver } = this.#link
+      const driver = this.#driver
       driver.protocol.updateSecret(Buffer.from(secret), reason, call, driver.now(), options.timeout)
       driver.flush()
+      this.#aborts ??= new AbortWatch(causes => {
+        driver.protocol.withdraw(causes)
+        driver.flush()
+      })
       this.#aborts.watch(options.signal, call)
     } catch (error) {
       call.reject(error as Error)
@@ -227,8 +233,8 @@ export class Connection extends Announcer<ConnectionEvents> {
 
   /** Sends a heartbeat now; the timer sends them anyway. Returns false once the connection is closed. */
   sendHeartbeat(): boolean {
-    const sent = this.#link.driver.protocol.sendHeartbeat()
-    if (sent) this.#link.driver.flush()
+    const sent = this.#driver.protocol.sendHeartbeat()
+    if (sent) this.#driver.flush()
     return sent
   }
 
@@ -247,10 +253,11 @@ export class Connection extends Announcer<ConnectionEvents> {
   close(options: CloseOptions = {}): Promise<CloseReason> {
     return handled(async () => {
       checkOptions(options, CLOSE_CHECKS, 'options')
-      const { drain = false, timeout = this.#settings.closeTimeout } = options
+      const { drain = false, timeout = this.#closeTimeout } = options
+      this.#graceful ??= this.#createGracefulClose()
       if (drain) this.#graceful.drain(timeout)
       else this.#graceful.close(timeout)
-      return this.#closed.promise
+      return this.closed
     })
   }
 
@@ -259,33 +266,55 @@ export class Connection extends Announcer<ConnectionEvents> {
   }
 
   get #channelSource(): ChannelSource {
-    return { now: () => this.#link.driver.now(), openChannel: options => this.openChannel(options) }
+    return { now: () => this.#driver.now(), openChannel: options => this.openChannel(options) }
+  }
+
+  get #isDraining(): boolean {
+    return this.#graceful?.isDraining === true
+  }
+
+  #createHost(): ChannelHost {
+    const driver = this.#driver
+    const publishGate = new PublishGate(() => driver.protocol.unsent < this.#highWaterMark)
+    driver.onRoom = () => publishGate.noteRoom()
+    return {
+      endpoint: this.#endpoint,
+      publishGate,
+      receiveBudget: new ReceiveBudget(this.#maxReceiveBuffered, driver),
+      turnShare: new TurnShare(this.#clock),
+      clock: this.#clock,
+      closeTimeout: this.#closeTimeout,
+      now: () => driver.now(),
+      turnTime: () => driver.turnTime(),
+      appended: () => driver.protocol.appended,
+      flush: () => driver.flush(),
+    }
   }
 
   #createGracefulClose(): GracefulClose {
-    const { driver, endpoint } = this.#link
+    const driver = this.#driver
+    const channels = (): Channel[] => [...(this.#channels ?? [])]
     return new GracefulClose({
-      clock: this.#settings.clock,
-      endpoint,
+      clock: this.#clock,
+      endpoint: this.#endpoint,
       now: () => driver.now(),
-      consumers: () => [...this.#channels].flatMap(channel => [...channel.consumers]),
+      consumers: () => channels().flatMap(channel => [...channel.consumers]),
       retireConsumers: () => {
-        for (const channel of this.#channels) channel.consumers.retire()
+        for (const channel of channels()) channel.consumers.retire()
       },
       close: timeoutMs => {
         driver.protocol.close(driver.now(), timeoutMs)
-        for (const channel of this.#channels) channel.consumers.stop()
-        this.#receiveBudget.lift()
+        for (const channel of channels()) channel.consumers.stop()
+        this.#host?.receiveBudget.lift()
         driver.flush()
       },
     })
   }
 
-  /** Only for a password that expires. */
-  #createSecretRefresh(): SecretRefresh | undefined {
-    const { clock, connectTimeout, login } = this.#settings
+  #createSecretRefresh(link: Link, settings: Settings): SecretRefresh | undefined {
+    const { clock, connectTimeout, login } = settings
     const { credentials } = login
-    const { endpoint, secretExpiresAt } = this.#link
+    const { endpoint, secretExpiresAt } = link
     if (credentials === undefined || secretExpiresAt === undefined) return undefined
     const refresh = new SecretRefresh({
       clock,
@@ -302,14 +331,15 @@ export class Connection extends Announcer<ConnectionEvents> {
   #end(reason: CloseReason): void {
     this.#secretRefresh?.end()
     const lost = reason.error !== undefined
-    this.#publishGate.end(lost ? new ConnectionClosedError(reason, this.#link.endpoint) : undefined)
-    this.#closed.resolve(this.#told(reason))
+    this.#host?.publishGate.end(lost ? new ConnectionClosedError(reason, this.#endpoint) : undefined)
+    this.#reason = this.#told(reason)
+    this.#closed?.resolve(this.#reason)
   }
 
   /** The reason of an end, with what was given up if it is the connection's own end. */
   #told(reason: CloseReason): CloseReason {
-    if (reason !== this.#link.driver.protocol.reason) return reason
-    return this.#graceful.explain(reason, 'connection')
+    if (reason !== this.#driver.protocol.reason) return reason
+    return this.#graceful?.explain(reason, 'connection') ?? reason
   }
 
   #receive(event: ProtocolEvent): void {
@@ -328,7 +358,7 @@ export class Connection extends Announcer<ConnectionEvents> {
       case 'consumerEnded':
         return (event.consumer as Consumer).end(this.#told(event.reason))
       case 'channelClosed':
-        this.#channels.delete(event.channel as Channel)
+        this.#channels?.delete(event.channel as Channel)
         return (event.channel as Channel).receive({ ...event, reason: this.#told(event.reason) })
       case 'drained':
       case 'returned':

@@ -3,7 +3,7 @@
 // tls-options.ts.
 
 import { type LookupAddress, lookup as lookupByDns } from 'node:dns'
-import { connect as connectSocket, isIP, type Socket } from 'node:net'
+import { connect as connectSocket, isIP, type OnReadOpts, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { inspect } from 'node:util'
@@ -19,18 +19,23 @@ import { tlsFor } from './tls-options.js'
  */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024)
 
-/** Who is told how it went, and what is read. */
-export interface DialOwner {
-  onConnected(stream: Duplex): void
-  onFailed(error: ConnectError): void
+/** Where what is read goes, from when somebody is there. The stream holds on to this, and not to the dial. */
+export interface Intake {
   /** The chunk is lent. */
-  receive(chunk: Buffer): void
+  receiver: { receive(chunk: Buffer): void } | undefined
+}
+
+/** Who is told how it went. */
+export interface DialOwner {
+  onConnected(stream: Duplex, intake: Intake): void
+  onFailed(error: ConnectError): void
 }
 
 /** One attempt to get a stream. */
 export class Dial {
   readonly #settings: Settings
   readonly #owner: DialOwner
+  readonly #intake: Intake = { receiver: undefined }
   #race: AddressRace | undefined
   #stream: Duplex | undefined
   #phase: ConnectPhase = 'dns'
@@ -115,14 +120,7 @@ export class Dial {
   }
 
   #open(host: string, tls: ConnectionOptions | undefined): Socket {
-    const onread = {
-      buffer: READ_BUFFER,
-      callback: (octets: number, buffer: Uint8Array): boolean => {
-        this.#owner.receive((buffer as Buffer).subarray(0, octets))
-        return true
-      },
-    }
-    const to = { host, port: this.#settings.port, onread }
+    const to = { host, port: this.#settings.port, onread: readInto(this.#intake) }
     return tls === undefined ? connectSocket(to) : connectTls({ ...tls, ...to })
   }
 
@@ -145,7 +143,7 @@ export class Dial {
     if (given.destroyed) throw new Error('the stream option gave one that is destroyed')
     const isEncrypted = 'encrypted' in given
     if (tls === undefined) {
-      given.on('data', (chunk: Buffer) => this.#owner.receive(chunk))
+      given.on('data', takeInto(this.#intake))
       // Connected already, unless it says otherwise.
       const connecting = 'connecting' in given && given.connecting === true
       return this.#await(given, connecting ? (isEncrypted ? 'secureConnect' : 'connect') : undefined)
@@ -153,7 +151,7 @@ export class Dial {
     if (isEncrypted) throw new Error('the stream option gave one with TLS, and TLS was to be put on top')
     this.#phase = 'tls'
     const stream = connectTls({ ...tls, socket: given })
-    stream.on('data', (chunk: Buffer) => this.#owner.receive(chunk))
+    stream.on('data', takeInto(this.#intake))
     this.#await(stream, 'secureConnect')
   }
 
@@ -167,7 +165,7 @@ export class Dial {
       stream.off('error', onError)
       stream.off('close', onClose)
       this.#over = true
-      this.#owner.onConnected(stream)
+      this.#owner.onConnected(stream, this.#intake)
     }
     if (event === undefined) succeed()
     else stream.once(event, succeed)
@@ -177,6 +175,20 @@ export class Dial {
 /** A lookup may give one address though it is asked for all, as a function in the manner of dns.lookup may. */
 function addressesOf(answer: string | LookupAddress[]): string[] {
   return typeof answer === 'string' ? [answer] : answer.map(({ address }) => address)
+}
+
+// Apart, because what is closed over inside a method keeps its object.
+
+function takeInto(intake: Intake): (chunk: Buffer) => void {
+  return chunk => intake.receiver?.receive(chunk)
+}
+
+function readInto(intake: Intake): OnReadOpts {
+  const callback = (octets: number, buffer: Uint8Array): boolean => {
+    intake.receiver?.receive((buffer as Buffer).subarray(0, octets))
+    return true
+  }
+  return { buffer: READ_BUFFER, callback }
 }
 
 /** Streams need not be of Node's own class: some wrap what is no Node stream. */

@@ -5,22 +5,20 @@
 import type { Duplex } from 'node:stream'
 import type { ConnectionProtocol, ProtocolEvent } from '../protocol/index.js'
 import { warnOfThrow } from './announcer.js'
-import { AwakeTime, type Clock, type Timer } from './clock.js'
-import { TurnShare } from './turn-share.js'
+import { AwakeTime, type Clock, LONGEST_TIMER_MS, type Timer } from './clock.js'
 
 /** Octets waiting from which on a command writes at once instead of at the end of the turn: one slab. */
 const INLINE_FLUSH = 64 * 1024
 
 export class Driver {
   readonly protocol: ConnectionProtocol
-  /** What deliveries may take of a turn of the event loop. */
-  readonly turnShare: TurnShare
   /** Called when octets may have left, or ceased to wait: there may be room for more. */
   onRoom: (() => void) | undefined
+  /** Where events go. */
+  onEvent: (event: ProtocolEvent) => void
   readonly #stream: Duplex
   readonly #clock: Clock
   readonly #time: AwakeTime
-  readonly #onEvent: (event: ProtocolEvent) => void
   /** A socket has done with what it is given when it calls back; a stream of the application's may keep it. */
   readonly #copies: boolean
   #timer: Timer | undefined
@@ -28,6 +26,8 @@ export class Driver {
   #writing = false
   #flushScheduled = false
   #turnTime: number | undefined
+  /** Jumps of the wall clock that the protocol knows of. */
+  #jumps: number
   #dispatching = false
   #paused = false
   #ended = false
@@ -43,24 +43,25 @@ export class Driver {
     this.#stream = stream
     this.#copies = isForeign
     this.#clock = clock
-    this.#time = new AwakeTime(clock)
-    this.turnShare = new TurnShare(clock)
-    this.#onEvent = onEvent
+    this.#time = AwakeTime.of(clock)
+    this.onEvent = onEvent
     this.protocol = createProtocol(this.#time.now())
-    stream.on('error', error => this.#end(error))
-    stream.on('end', () => this.#end(undefined))
-    stream.on('close', () => this.#end(undefined))
+    this.#jumps = this.#time.jumps
+    // 'close' comes with a boolean: whether there was an error, which was told before.
+    const onEnd = (error?: Error | boolean): void => this.#end(typeof error === 'object' ? error : undefined)
+    stream.on('error', onEnd).on('end', onEnd).on('close', onEnd)
   }
 
   /** Sends what the protocol begins with. Before, nobody would be there to hear of what comes back. */
   start(): void {
-    this.#pump()
+    this.#pump(this.now())
   }
 
   /** Milliseconds; a jump of the wall clock is noticed here, so that no deadline is reckoned from before a sleep. */
   now(): number {
-    this.#noticeJump()
-    return this.#time.now()
+    const now = this.#time.now()
+    this.#noticeJump(now)
+    return now
   }
 
   /**
@@ -80,16 +81,18 @@ export class Driver {
   /** Octets came. The chunk is borrowed. */
   receive(chunk: Buffer): void {
     if (this.#ended) return
-    this.protocol.receiveData(chunk, this.now())
-    this.#pump()
+    const now = this.now()
+    this.protocol.receiveData(chunk, now)
+    this.#pump(now)
   }
 
   /** A command was given: what it produced leaves at the end of this turn, or now when it fills a slab. */
   flush(): void {
-    if (this.protocol.transmittable >= INLINE_FLUSH) this.#transmit()
+    // While a batch is with the socket this is asked for each message: no look at the clock for nothing.
+    if (!this.#writing && this.protocol.transmittable >= INLINE_FLUSH) this.#transmit(this.now())
     if (this.#flushScheduled) return
     this.#flushScheduled = true
-    process.nextTick(this.#endTurn)
+    process.nextTick(Driver.#endTurnOf, this)
   }
 
   /** Stops reading: the application has more than it can take. */
@@ -107,84 +110,97 @@ export class Driver {
     this.#stream.resume()
   }
 
-  readonly #endTurn = (): void => {
+  // Here and below: an idle connection has no function of its own but the one that its timer calls.
+  static readonly #endTurnOf = (driver: Driver): void => driver.#endTurn()
+
+  #endTurn(): void {
+    const now = this.now()
     this.#flushScheduled = false
-    if (this.#turnTime !== undefined) this.protocol.handleTurnEnd(this.now())
+    if (this.#turnTime !== undefined) this.protocol.handleTurnEnd(now)
     this.#turnTime = undefined
-    this.#pump()
+    this.#pump(now)
   }
 
-  #pump(): void {
-    this.#transmit()
-    this.#arm()
+  #pump(now: number): void {
+    this.#transmit(now)
+    this.#arm(now)
     this.#dispatch()
     this.onRoom?.()
   }
 
-  #transmit(): void {
+  #transmit(now: number): void {
     if (this.#writing || this.#ended) return
-    const batch = this.protocol.pollTransmit(this.now())
+    const batch = this.protocol.pollTransmit(now)
     if (batch === undefined) return
     this.#writing = true
     const last = batch.length - 1
     try {
-      this.#stream.cork()
-      batch.forEach((octets, index) => {
+      if (last > 0) this.#stream.cork()
+      for (const [index, octets] of batch.entries()) {
         const given = this.#copies ? Buffer.from(octets) : octets
-        this.#stream.write(given, index === last ? this.#afterWrite : undefined)
-      })
-      this.#stream.uncork()
+        this.#stream.write(given, index === last ? error => this.#afterWrite(error) : undefined)
+      }
+      if (last > 0) this.#stream.uncork()
     } catch (error) {
       // Node's own streams do not throw here; one of the application's may.
       this.#end(error instanceof Error ? error : new Error(String(error)))
     }
   }
 
-  readonly #afterWrite = (error?: Error | null): void => {
+  #afterWrite(error: Error | null | undefined): void {
     this.#writing = false
     // A failed write is followed by 'error' and 'close', which know more.
     if (error || this.#ended) return
-    this.protocol.handleWritten(this.now())
-    this.#pump()
+    const now = this.now()
+    this.protocol.handleWritten(now)
+    this.#pump(now)
   }
 
-  #arm(): void {
+  #arm(now: number): void {
     const deadline = this.protocol.nextDeadline()
     // Deadlines move with every octet; a timer that runs too early only looks and is set again.
     if (this.#ended || deadline >= this.#timerAt) return
     this.#timer?.cancel()
     this.#timerAt = deadline
-    const delayMs = deadline - this.now()
-    this.#timer =
-      delayMs > 0
-        ? this.#clock.startTimer(this.#onTimer, Math.min(Math.ceil(delayMs), LONGEST_TIMER_MS))
-        : this.#clock.afterPoll(this.#onDeadline)
+    const delayMs = deadline - now
+    if (delayMs <= 0) this.#lookAfterPoll()
+    else
+      this.#timer = this.#clock.startTimer(
+        () => this.#onTimer(),
+        Math.min(Math.ceil(delayMs), LONGEST_TIMER_MS),
+      )
   }
 
-  readonly #onTimer = (): void => {
-    this.#lagMs = Math.max(0, this.#time.now() - this.#timerAt)
-    if (this.#noticeJump()) return
-    if (this.#lagMs <= LATE_MS) return this.#onDeadline()
+  #lookAfterPoll(): void {
+    this.#timer = this.#clock.afterPoll(() => this.#handleTimeout(this.now()))
+  }
+
+  #onTimer(): void {
+    const now = this.#time.now()
+    if (this.#noticeJump(now)) return
+    this.#lagMs = Math.max(0, now - this.#timerAt)
+    if (this.#lagMs <= LATE_MS) return this.#handleTimeout(now)
     // Node runs timers before it reads sockets. After a stall what everybody waits for may have come long ago.
-    this.#timer = this.#clock.afterPoll(this.#onDeadline)
+    this.#lookAfterPoll()
     this.#timerAt = Number.NEGATIVE_INFINITY
   }
 
-  readonly #onDeadline = (): void => {
+  #handleTimeout(now: number): void {
     this.#timer = undefined
     this.#timerAt = Number.POSITIVE_INFINITY
-    this.protocol.handleTimeout(this.now())
-    this.#pump()
+    this.protocol.handleTimeout(now)
+    this.#pump(now)
   }
 
-  #noticeJump(): boolean {
-    if (!this.#time.noticeJump()) return false
-    this.protocol.handleSuspension(this.#time.now())
+  #noticeJump(now: number): boolean {
+    if (this.#jumps === this.#time.jumps) return false
+    this.#jumps = this.#time.jumps
+    this.protocol.handleSuspension(now)
     // It was set for a moment that the sleep has carried away.
     this.#timer?.cancel()
     this.#timer = undefined
     this.#timerAt = Number.POSITIVE_INFINITY
-    this.#arm()
+    this.#arm(now)
     return true
   }
 
@@ -194,7 +210,7 @@ export class Driver {
     try {
       for (let event = this.protocol.pollEvent(); event !== undefined; event = this.protocol.pollEvent()) {
         if (event.type === 'closed') this.#release()
-        this.#onEvent(event)
+        this.onEvent(event)
       }
     } finally {
       this.#dispatching = false
@@ -203,8 +219,9 @@ export class Driver {
 
   #end(error: Error | undefined): void {
     if (this.#ended) return
-    this.protocol.receiveEnd(this.now(), error)
-    this.#pump()
+    const now = this.now()
+    this.protocol.receiveEnd(now, error)
+    this.#pump(now)
   }
 
   /** Destroyed and never ended: on a dead peer an end would wait for ever, and the last octets have left already. */
@@ -222,5 +239,3 @@ export class Driver {
 
 /** A timer that is later than this was held up; ordinary jitter stays below. */
 const LATE_MS = 50
-/** Node's timers overflow beyond this and would run at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1

@@ -18,7 +18,7 @@ import { BODIES } from './body-memory.js'
 import type { Timer } from './clock.js'
 import { askCredentials, type GivenCredentials } from './credentials.js'
 import { Deferred } from './deferred.js'
-import { Dial } from './dial.js'
+import { Dial, type Intake } from './dial.js'
 import { refusedAfterTls } from './dial-failure.js'
 import { Driver } from './driver.js'
 import type { Settings } from './options.js'
@@ -31,7 +31,6 @@ export class Link {
   #deadline: Timer
   #forgetSignal: (() => void) | undefined
   #driver: Driver | undefined
-  #receiveEvent: ((event: ProtocolEvent) => void) | undefined
   /** What came before anybody was there to hear it. */
   #early: ProtocolEvent[] = []
   #endpoint: Endpoint = {}
@@ -44,9 +43,8 @@ export class Link {
     this.#settings = settings
     this.#deadline = settings.clock.startTimer(this.#onDeadline, settings.connectTimeout)
     this.#dial = new Dial(settings, {
-      onConnected: stream => this.#begin(stream),
+      onConnected: (stream, intake) => this.#begin(stream, intake),
       onFailed: error => this.#settle(() => this.opened.reject(error)),
-      receive: chunk => this.#driver?.receive(chunk),
     })
     const { signal } = settings
     if (signal?.aborted === true) this.#onAbort()
@@ -70,9 +68,9 @@ export class Link {
     return this.#secretExpiresAt
   }
 
-  /** From here on events go there, those that came before first. */
+  /** From here on events go there, those that came before first. The link has done what it is for, and nobody keeps it. */
   attach(receiveEvent: (event: ProtocolEvent) => void): void {
-    this.#receiveEvent = receiveEvent
+    this.driver.onEvent = receiveEvent
     for (const event of this.#early.splice(0)) receiveEvent(event)
   }
 
@@ -104,7 +102,7 @@ export class Link {
     this.#dial.fail(new ConnectError(message, 'credentials', undefined, { cause, connectionName }))
   }
 
-  #begin(stream: Duplex): void {
+  #begin(stream: Duplex, intake: Intake): void {
     const { clock, connectionName } = this.#settings
     const isForeign = this.#settings.stream !== undefined
     const localPort =
@@ -112,6 +110,7 @@ export class Link {
     this.#endpoint = { connectionName, localPort }
     const create = (now: number): ConnectionProtocol => new ConnectionProtocol(this.#protocolOptions(), now)
     this.#driver = new Driver(stream, clock, create, event => this.#handle(event), isForeign)
+    intake.receiver = this.#driver
     this.#driver.start()
   }
 
@@ -121,8 +120,7 @@ export class Link {
       const error = this.#explain(event.reason)
       this.#settle(() => this.opened.reject(error ?? new Error('closed while connecting')))
     }
-    if (this.#receiveEvent === undefined) this.#early.push(event)
-    else this.#receiveEvent(event)
+    this.#early.push(event)
   }
 
   /** What is waited for may have come while the event loop was blocked: it is read first. */

@@ -7,7 +7,10 @@ export interface ConnectionStats extends TrafficCounts {
   readonly lastReceivedMs: number
   /** Milliseconds since the last octet went. */
   readonly lastSentMs: number
-  /** By how many milliseconds thump's timer was late the last time it ran: what kept the event loop busy. */
+  /**
+   * By how many milliseconds thump's timer was late the last time it ran: what kept the event loop busy. Up to 10 ms are
+   * timers that wait for each other, so that many connections do not wake the process as often.
+   */
   readonly eventLoopLagMs: number
   /** Octets that wait to be sent, those in the socket's buffer included. */
   readonly bufferedOctets: number

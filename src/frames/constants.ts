@@ -10,6 +10,9 @@ export const FRAME_END = 0xce
 /** Octets before the payload: type 1, channel 2, size 4. */
 export const FRAME_HEADER_SIZE = 7
 
+/** Where in it the size stands. */
+export const SIZE_OFFSET = 3
+
 /** Octets around the payload: the header and the frame-end. `frame-max` counts them too. */
 export const FRAME_OVERHEAD = 8
 

@@ -14,6 +14,7 @@ import {
   FrameType,
   INITIAL_FRAME_MAX,
   NO_OCTETS,
+  SIZE_OFFSET,
 } from './constants.js'
 import { FrameError } from './frame-error.js'
 import type { WholeContent } from './whole-content.js'
@@ -44,7 +45,6 @@ export class FrameDecoder {
 
   // The frame being decoded; its header is complete when #headerOctets says so.
   #headerOctets = 0
-  readonly #header = Buffer.allocUnsafeSlow(FRAME_HEADER_SIZE)
   #type: FrameType = FrameType.Heartbeat
   /** Octets of payload not yet given, without the frame-end. */
   #payloadLeft = 0
@@ -101,18 +101,19 @@ export class FrameDecoder {
       if (available === 0) return false
       this.#acceptType(chunk[this.#at] as number)
       if (available >= FRAME_HEADER_SIZE) {
-        this.#acceptHeader(chunk, this.#at)
+        this.#takeHeader(chunk, this.#at)
         this.#at += FRAME_HEADER_SIZE
+        this.#acceptHeader()
         return true
       }
     }
-    const octets = Math.min(available, FRAME_HEADER_SIZE - this.#headerOctets)
-    chunk.copy(this.#header, this.#headerOctets, this.#at, this.#at + octets)
-    this.#at += octets
-    this.#headerOctets += octets
-    if (this.#headerOctets < FRAME_HEADER_SIZE) return false
-    this.#acceptHeader(this.#header, 0)
-    return true
+    while (this.#at < chunk.length) {
+      this.#takeHeaderOctet(chunk[this.#at++] as number)
+      if (this.#headerOctets < FRAME_HEADER_SIZE) continue
+      this.#acceptHeader()
+      return true
+    }
+    return false
   }
 
   #acceptType(octet: number): void {
@@ -120,21 +121,31 @@ export class FrameDecoder {
     this.#type = octet
   }
 
-  /** Everything the header can be refused for is refused here, before its payload costs any memory. */
-  #acceptHeader(buffer: Buffer, at: number): void {
-    const channelNumber = ((buffer[at + 1] as number) << 8) | (buffer[at + 2] as number)
+  #takeHeader(buffer: Buffer, at: number): void {
+    this.channelNumber = ((buffer[at + 1] as number) << 8) | (buffer[at + 2] as number)
     const high = ((buffer[at + 3] as number) << 8) | (buffer[at + 4] as number)
     const low = ((buffer[at + 5] as number) << 8) | (buffer[at + 6] as number)
-    const size = ((high << 16) | low) >>> 0
+    this.#payloadLeft = ((high << 16) | low) >>> 0
+    this.#headerOctets = FRAME_HEADER_SIZE
+  }
+
+  /** The same for a header that is cut: what the fields held before is shifted out. */
+  #takeHeaderOctet(octet: number): void {
+    const offset = this.#headerOctets++
+    if (offset >= SIZE_OFFSET) this.#payloadLeft = ((this.#payloadLeft << 8) | octet) >>> 0
+    else if (offset > 0) this.channelNumber = ((this.channelNumber << 8) | octet) & 0xffff
+  }
+
+  /** Everything the header can be refused for is refused here, before its payload costs any memory. */
+  #acceptHeader(): void {
+    const { channelNumber } = this
+    const size = this.#payloadLeft
     if (size > this.frameMax - FRAME_OVERHEAD) {
       throw this.#broken(`frame of ${size + FRAME_OVERHEAD} octets, frame-max is ${this.frameMax}`)
     }
     if (this.#type === FrameType.Heartbeat && (channelNumber !== 0 || size !== 0)) {
       throw this.#broken(`heartbeat of ${size} octets on channel ${channelNumber}`)
     }
-    this.channelNumber = channelNumber
-    this.#payloadLeft = size
-    this.#headerOctets = FRAME_HEADER_SIZE
   }
 
   #readBodyPiece(): FrameType | 0 {

@@ -4,9 +4,7 @@
 import { ArgumentError } from './argument-error.js'
 import type { ArgumentPath } from './argument-path.js'
 import type { ByteWriter } from './byte-writer.js'
-import { FRAME_END, FRAME_OVERHEAD, FrameType } from './constants.js'
-
-const SIZE_OFFSET = 3
+import { FRAME_END, FRAME_OVERHEAD, FrameType, SIZE_OFFSET } from './constants.js'
 
 /** Begins a frame; the payload is written next. Returns what `endFrame` needs. */
 export function beginFrame(writer: ByteWriter, type: FrameType, channelNumber: number): number {

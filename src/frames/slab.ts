@@ -17,9 +17,11 @@ export interface SlabChunk {
   readonly spent: Buffer | undefined
 }
 
+const NO_CHUNKS: readonly SlabChunk[] = Object.freeze([])
+
 export class Slab extends ByteWriter {
   readonly #pool: SlabPool
-  #chunks: SlabChunk[] = []
+  #chunks: SlabChunk[] | undefined
   #sealedTo = 0
   #appended = 0
   /** Whether more than a small slab was appended between one taking and the next. */
@@ -62,14 +64,14 @@ export class Slab extends ByteWriter {
    * Hands over all committed commands, in order, as chunks that stay as they are until their memory is released. With
    * `continues` more is to come behind them, and goes into the same memory.
    */
-  take(continues = false): SlabChunk[] {
+  take(continues = false): readonly SlabChunk[] {
     if (continues || this.at > this.start) this.#seal(undefined)
     else {
       this.#busy = this.#appended > SMALL_SLAB
       this.#retire()
     }
-    const chunks = this.#chunks
-    this.#chunks = []
+    const chunks = this.#chunks ?? NO_CHUNKS
+    this.#chunks = undefined
     this.#appended = 0
     return chunks
   }
@@ -96,6 +98,7 @@ export class Slab extends ByteWriter {
   /** A chunk without octets still says that the memory of those before it is spent. */
   #seal(spent: Buffer | undefined): void {
     if (this.start === this.#sealedTo && spent === undefined) return
+    this.#chunks ??= []
     this.#chunks.push({ octets: this.buffer.subarray(this.#sealedTo, this.start), spent })
     this.#sealedTo = this.start
   }

@@ -6,6 +6,7 @@ import { ChannelNumbers } from './channel-numbers.js'
 import { ChannelProtocol } from './channel-protocol.js'
 import type { CloseReason } from './close-reason.js'
 import { ChannelLimitError, type Endpoint } from './errors.js'
+import type { EventQueue } from './event-queue.js'
 import type { ProtocolEvent } from './events.js'
 import type { MethodName } from './methods.js'
 import type { Outbound } from './outbound.js'
@@ -19,7 +20,7 @@ export interface DirectoryOwner {
   readonly endpoint: Endpoint
   readonly limits: ChannelLimits
   readonly bodies: OctetKeeper
-  emit(event: ProtocolEvent): void
+  readonly events: EventQueue
 }
 
 /** What the server cannot have had on its way when it closed a channel: they are about the next one of that number. */
@@ -29,47 +30,42 @@ const NEVER_LATE: ReadonlySet<MethodName> = new Set<MethodName>([
   'channel.close-ok',
 ])
 
+const NOBODY: readonly ChannelProtocol[] = Object.freeze([])
+
 export class ChannelDirectory implements ChannelLink {
   blocked: string | undefined
-  readonly #owner: DirectoryOwner
-  readonly #channels = new Map<number, ChannelProtocol>()
+  readonly outbound: Outbound
+  readonly endpoint: Endpoint
+  readonly limits: ChannelLimits
+  readonly bodies: OctetKeeper
+  channelMax = 0
+  readonly #events: EventQueue
+  // Tables are there once something was in them: many connections never have a channel.
+  #channels: Map<number, ChannelProtocol> | undefined
   /** The one that was looked for last: frames of a channel mostly come one behind the other. */
   #latest: ChannelProtocol | undefined
-  #numbers = new ChannelNumbers(0)
-  #channelMax = 0
+  #numbers: ChannelNumbers | undefined
   /** Numbers of channels that the server has closed, up to its answer to the next opening. */
-  readonly #closedByServer = new Set<number>()
+  #closedByServer: Set<number> | undefined
   /** Channels with commands that wait; the one that has waited longest since it was last served comes first. */
-  readonly #waiting = new Set<number>()
+  #waiting: Set<number> | undefined
   /** Channels that want to hear when their octets have left. */
-  readonly #departing = new Set<number>()
+  #departing: Set<number> | undefined
   /** Terms of publishes whose time has not begun. */
-  #issued: PublishTerms[] = []
+  #issued: PublishTerms[] | undefined
   #queuedOctets = 0
   #wakeAt = Number.POSITIVE_INFINITY
 
-  constructor(owner: DirectoryOwner) {
-    this.#owner = owner
-  }
-
-  get outbound(): Outbound {
-    return this.#owner.outbound
-  }
-
-  get endpoint(): Endpoint {
-    return this.#owner.endpoint
-  }
-
-  get limits(): ChannelLimits {
-    return this.#owner.limits
-  }
-
-  get bodies(): OctetKeeper {
-    return this.#owner.bodies
+  constructor({ outbound, endpoint, limits, bodies, events }: DirectoryOwner) {
+    this.outbound = outbound
+    this.bodies = bodies
+    this.endpoint = endpoint
+    this.limits = limits
+    this.#events = events
   }
 
   get buffered(): number {
-    const { size, inFlight } = this.#owner.outbound
+    const { size, inFlight } = this.outbound
     return this.#queuedOctets + size + inFlight
   }
 
@@ -80,8 +76,8 @@ export class ChannelDirectory implements ChannelLink {
 
   /** Nothing waits on any channel, neither to be sent nor to be answered. */
   get isIdle(): boolean {
-    if (this.#owner.outbound.hasJobs) return false
-    for (const channel of this.#channels.values()) {
+    if (this.outbound.hasJobs) return false
+    for (const channel of this.#all) {
       if (!channel.isIdle) return false
     }
     return true
@@ -90,13 +86,8 @@ export class ChannelDirectory implements ChannelLink {
   /** Publishes without an answer, over all channels. */
   get unconfirmed(): number {
     let unconfirmed = 0
-    for (const channel of this.#channels.values()) unconfirmed += channel.unconfirmed
+    for (const channel of this.#all) unconfirmed += channel.unconfirmed
     return unconfirmed
-  }
-
-  set channelMax(channelMax: number) {
-    this.#channelMax = channelMax
-    this.#numbers = new ChannelNumbers(channelMax)
   }
 
   /**
@@ -104,9 +95,10 @@ export class ChannelDirectory implements ChannelLink {
    * has closed, until it reads our Close-Ok (measured, 3.10). All of that comes before the answer to the next opening.
    */
   expect(channelNumber: number, method: MethodName): ChannelProtocol | undefined {
-    if (this.#closedByServer.size > 0) {
+    if (this.#closedByServer !== undefined) {
       if (NEVER_LATE.has(method)) this.#closedByServer.delete(channelNumber)
       if (this.#closedByServer.has(channelNumber)) return undefined
+      if (this.#closedByServer.size === 0) this.#closedByServer = undefined
     }
     const channel = this.#find(channelNumber)
     if (channel !== undefined) return channel
@@ -124,7 +116,7 @@ export class ChannelDirectory implements ChannelLink {
 
   /** The channel that a content frame is for; undefined when it is to be dropped like its method. */
   expectContent(channelNumber: number): ChannelProtocol | undefined {
-    if (this.#closedByServer.size > 0 && this.#closedByServer.has(channelNumber)) return undefined
+    if (this.#closedByServer?.has(channelNumber) === true) return undefined
     const channel = this.#find(channelNumber)
     if (channel !== undefined) return channel
     throw new Violation(
@@ -135,21 +127,23 @@ export class ChannelDirectory implements ChannelLink {
 
   /** A channel under a free number. It still has to be opened. */
   open(owner: object, maxUnconfirmed: number): ChannelProtocol {
+    this.#numbers ??= new ChannelNumbers(this.channelMax)
     const channelNumber = this.#numbers.take()
     if (channelNumber === undefined) {
-      const text = `all ${this.#channelMax} channels of the connection are in use (channelMax)`
+      const text = `all ${this.channelMax} channels of the connection are in use (channelMax)`
       throw new ChannelLimitError(text, this.endpoint)
     }
     const channel = new ChannelProtocol(channelNumber, this, owner, maxUnconfirmed)
+    this.#channels ??= new Map()
     this.#channels.set(channelNumber, channel)
     return channel
   }
 
   /** Lets waiting commands go, as far as there is room, the channels in turn. */
   advanceWaiting(): void {
-    if (this.#queuedOctets === 0) return
+    if (this.#queuedOctets === 0 || this.#waiting === undefined) return
     for (const channelNumber of [...this.#waiting]) {
-      const channel = this.#channels.get(channelNumber)
+      const channel = this.#channels?.get(channelNumber)
       const queuedBefore = this.#queuedOctets
       channel?.advance()
       const waits = channel?.hasWaiting === true
@@ -162,21 +156,22 @@ export class ChannelDirectory implements ChannelLink {
 
   /** Octets have left. */
   noteDeparture(): void {
-    if (this.#departing.size === 0) return
-    const watching = [...this.#departing]
-    this.#departing.clear()
-    for (const channelNumber of watching) this.#channels.get(channelNumber)?.noteDeparture()
+    const watching = this.#departing
+    if (watching === undefined) return
+    this.#departing = undefined
+    for (const channelNumber of watching) this.#channels?.get(channelNumber)?.noteDeparture()
   }
 
   handleTurnEnd(now: number): void {
-    for (const terms of this.#issued) terms.begin(now)
-    this.#issued = []
+    const issued = this.#issued
+    this.#issued = undefined
+    for (const terms of issued ?? []) terms.begin(now)
   }
 
   handleTimeout(now: number): void {
     if (now < this.#wakeAt) return
     this.#wakeAt = Number.POSITIVE_INFINITY
-    for (const channel of this.#channels.values()) {
+    for (const channel of this.#all) {
       channel.handleTimeout(now)
       this.wakeBy(channel.nextDeadline)
     }
@@ -191,45 +186,49 @@ export class ChannelDirectory implements ChannelLink {
 
   /** Nothing new is taken from the application. */
   quiesce(): void {
-    for (const channel of this.#channels.values()) channel.quiesce()
+    for (const channel of this.#all) channel.quiesce()
   }
 
   /** The connection's Close is being sent: nothing may follow it. */
   seal(): void {
-    for (const channel of this.#channels.values()) channel.seal()
+    for (const channel of this.#all) channel.seal()
   }
 
   /** The broker reads again. */
   unblock(now: number): void {
     this.blocked = undefined
-    for (const channel of this.#channels.values()) channel.noteUnblocked(now)
+    for (const channel of this.#all) channel.noteUnblocked(now)
   }
 
   /** The connection is ending: so are its channels. */
   lose(reason: CloseReason): void {
-    for (const channel of this.#channels.values()) channel.lose(reason)
-    this.#channels.clear()
+    for (const channel of this.#all) channel.lose(reason)
+    this.#channels = undefined
     this.#latest = undefined
-    this.#waiting.clear()
-    this.#departing.clear()
+    this.#waiting = undefined
+    this.#departing = undefined
     this.#wakeAt = Number.POSITIVE_INFINITY
   }
 
   noteQueued(channelNumber: number, octets: number): void {
     this.#queuedOctets += octets
-    if (octets > 0) this.#waiting.add(channelNumber)
+    if (octets <= 0) return
+    this.#waiting ??= new Set()
+    this.#waiting.add(channelNumber)
   }
 
   watchDeparture(channelNumber: number): void {
+    this.#departing ??= new Set()
     this.#departing.add(channelNumber)
   }
 
   noteIssued(terms: PublishTerms): void {
+    this.#issued ??= []
     this.#issued.push(terms)
   }
 
   emit(event: ProtocolEvent): void {
-    this.#owner.emit(event)
+    this.#events.push(event)
   }
 
   wakeBy(deadline: number): void {
@@ -237,14 +236,21 @@ export class ChannelDirectory implements ChannelLink {
   }
 
   release(channelNumber: number, byServer = false): void {
-    if (byServer) this.#closedByServer.add(channelNumber)
-    this.#channels.delete(channelNumber)
+    if (byServer) {
+      this.#closedByServer ??= new Set()
+      this.#closedByServer.add(channelNumber)
+    }
+    this.#channels?.delete(channelNumber)
     this.#latest = undefined
-    this.#numbers.release(channelNumber)
+    this.#numbers?.release(channelNumber)
+  }
+
+  get #all(): Iterable<ChannelProtocol> {
+    return this.#channels?.values() ?? NOBODY
   }
 
   #find(channelNumber: number): ChannelProtocol | undefined {
-    if (this.#latest?.number !== channelNumber) this.#latest = this.#channels.get(channelNumber)
+    if (this.#latest?.number !== channelNumber) this.#latest = this.#channels?.get(channelNumber)
     return this.#latest
   }
 }

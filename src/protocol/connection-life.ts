@@ -1,28 +1,17 @@
 // Where a connection stands between its first octet and its end: moves along the transition table, and sees to it that
 // every way of ending comes to an end. It is told what happened and does what the state asks for; the frames are others'.
 
-import { ArgumentError } from '../frames/index.js'
 import type { ChannelDirectory } from './channel-directory.js'
-import { blockedClause, type ChannelLimits } from './channel-link.js'
+import { blockedClause } from './channel-link.js'
 import { type CloseReason, describeReason } from './close-reason.js'
 import { gaveUpClosing } from './connection-end.js'
 import { type ConnectionState, type ConnectionTrigger, nextConnectionState } from './connection-state.js'
 import { ConnectionClosedError } from './errors.js'
-import type { ProtocolEvent } from './events.js'
 import { encodeMethodFrame } from './frame-writers.js'
 import type { Method } from './method-types.js'
-import type { Outbound } from './outbound.js'
 import { ReplyCode } from './reply-codes.js'
 import type { SecretUpdates } from './secret-updates.js'
 import { Violation } from './violation.js'
-
-/** What the life of a connection acts on. */
-export interface LifeSupport {
-  readonly channels: ChannelDirectory
-  readonly secretUpdates: SecretUpdates
-  readonly outbound: Outbound
-  emit(event: ProtocolEvent): void
-}
 
 /** How long the last octets may take into the socket. */
 const ENDING_LIMIT_MS = 1000
@@ -31,7 +20,9 @@ const DRAINING_SHARE = 0.8
 const EARLY = 'closed before everything was answered'
 
 export class ConnectionLife {
-  readonly #support: LifeSupport
+  readonly #channels: ChannelDirectory
+  /** Calls of the connection itself, if there ever was one. */
+  secretUpdates: SecretUpdates | undefined
   /** How long a close may take, unless it says otherwise. */
   #closeTimeoutMs: number
   #state: ConnectionState = 'awaitingStart'
@@ -44,9 +35,9 @@ export class ConnectionLife {
   /** Confirms have been waited for long enough. */
   #isOverdue = false
 
-  constructor(support: LifeSupport, { closeTimeoutMs }: Pick<ChannelLimits, 'closeTimeoutMs'>) {
-    this.#support = support
-    this.#closeTimeoutMs = closeTimeoutMs
+  constructor(channels: ChannelDirectory) {
+    this.#channels = channels
+    this.#closeTimeoutMs = channels.limits.closeTimeoutMs
   }
 
   get state(): ConnectionState {
@@ -92,16 +83,15 @@ export class ConnectionLife {
     this.#closeTimeoutMs = timeoutMs
     this.#closeDeadline = now + this.#closeTimeoutMs
     this.#stateDeadline = now + this.#closeTimeoutMs * DRAINING_SHARE
-    this.#support.channels.quiesce()
+    this.#channels.quiesce()
     this.advance()
   }
 
   /** While draining: closes when nothing is waited for any more. */
   advance(): void {
-    const { channels, secretUpdates, outbound } = this.#support
     if (this.#state !== 'draining') return
-    if (channels.isIdle && secretUpdates.isEmpty) this.#sendClose({ by: 'client' })
-    else if (this.#isOverdue && !outbound.hasJobs) this.#sendClose(this.#gaveUp(EARLY))
+    if (this.#channels.isIdle && this.secretUpdates?.isEmpty !== false) this.#sendClose({ by: 'client' })
+    else if (this.#isOverdue && !this.#channels.outbound.hasJobs) this.#sendClose(this.#gaveUp(EARLY))
   }
 
   /** The peer broke the protocol: whether a close may still tell it so. */
@@ -123,17 +113,18 @@ export class ConnectionLife {
    * nothing can fill: that ends the connection.
    */
   takeOutbound(): Buffer[] | undefined {
-    const { outbound, channels } = this.#support
+    const channels = this.#channels
     try {
-      const batch = outbound.take(() => {
+      const batch = channels.outbound.take(() => {
         channels.noteDeparture()
         channels.advanceWaiting()
       })
       channels.noteDeparture()
       return batch
     } catch (error) {
-      if (!(error instanceof ArgumentError)) throw error
-      this.finish({ by: 'client', text: error.message, error })
+      // The octets of a body are gone. Anything else would be a mistake of ours: that ends the connection, not the process.
+      const damage = error as Error
+      this.finish({ by: 'client', text: damage.message, error: damage })
       return undefined
     }
   }
@@ -151,7 +142,7 @@ export class ConnectionLife {
     this.#reason = this.#decide(reason)
     this.#stateDeadline = Number.POSITIVE_INFINITY
     this.#lose(this.#reason)
-    this.#support.emit({ type: 'closed', reason: this.#reason })
+    this.#channels.emit({ type: 'closed', reason: this.#reason })
   }
 
   expire(now: number): void {
@@ -167,17 +158,16 @@ export class ConnectionLife {
   }
 
   #gaveUp(what: string): CloseReason {
-    const { channels } = this.#support
+    const channels = this.#channels
     const left = `${channels.unconfirmed} publishes unconfirmed, ${channels.buffered} octets not sent`
     return gaveUpClosing(`${what}: ${left}${blockedClause(channels)}`, channels.endpoint)
   }
 
   /** Everything that waits fails. */
   #lose(reason: CloseReason): void {
-    const { channels, secretUpdates, outbound } = this.#support
-    channels.lose(reason)
-    secretUpdates.end(new ConnectionClosedError(reason, channels.endpoint))
-    outbound.clear()
+    this.#channels.lose(reason)
+    this.secretUpdates?.end(new ConnectionClosedError(reason, this.#channels.endpoint))
+    this.#channels.outbound.clear()
   }
 
   #sendClose(reason: CloseReason): void {
@@ -186,7 +176,7 @@ export class ConnectionLife {
     this.#stateDeadline = this.#closeDeadline
     const args = { replyCode: ReplyCode.ReplySuccess, replyText: '', classId: 0, methodId: 0 }
     this.#append({ name: 'connection.close', args })
-    this.#support.channels.seal()
+    this.#channels.seal()
   }
 
   /**
@@ -205,7 +195,7 @@ export class ConnectionLife {
   }
 
   #append(method: Method): void {
-    this.#support.outbound.append(0, encodeMethodFrame, method)
+    this.#channels.outbound.append(0, encodeMethodFrame, method)
   }
 
   /** Moves to the state the trigger leads to; false when it leads to none. */

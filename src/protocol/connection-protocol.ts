@@ -18,6 +18,7 @@ import { closedByServer, closedForViolation, lostTransport, missedHeartbeat } fr
 import { ConnectionLife } from './connection-life.js'
 import type { ConnectionState } from './connection-state.js'
 import { ConnectError, ConnectionClosedError, type ConnectPhase, type Endpoint } from './errors.js'
+import { EventQueue } from './event-queue.js'
 import type { ProtocolEvent } from './events.js'
 import { FrameRouter } from './frame-router.js'
 import { encodeMethodFrame, encodeProtocolHeader } from './frame-writers.js'
@@ -28,6 +29,7 @@ import { Inbound } from './inbound.js'
 import type { Method, MethodArgs } from './method-types.js'
 import { Outbound } from './outbound.js'
 import { SecretUpdates } from './secret-updates.js'
+import { sharedProperties } from './server-properties.js'
 import type { TrafficCounts } from './traffic-counts.js'
 import type { TuneParameters } from './tune.js'
 
@@ -41,43 +43,27 @@ export interface ProtocolOptions {
 
 export class ConnectionProtocol {
   readonly #endpoint: Endpoint
-  readonly #handshake: Handshake
+  /** Up to Open-Ok. */
+  #handshake: Handshake | undefined
+  #serverProperties: FieldTable = {}
   readonly #inbound: Inbound
   readonly #outbound: Outbound
+  readonly #events = new EventQueue()
   readonly #channels: ChannelDirectory
   readonly #life: ConnectionLife
-  readonly #secretUpdates: SecretUpdates
   #heartbeat: Heartbeat | undefined
   #now: number
-  #events: ProtocolEvent[] = []
-  #nextEvent = 0
-  readonly #emit = (event: ProtocolEvent): void => void this.#events.push(event)
 
   constructor({ endpoint, handshake, limits, bodies = new OctetKeeper() }: ProtocolOptions, now: number) {
     this.#now = now
     this.#endpoint = endpoint
     this.#handshake = new Handshake(handshake, now)
-    const outbound = new Outbound(handshake.initialFrameMax ?? INITIAL_FRAME_MAX)
-    this.#outbound = outbound
-    const channels = new ChannelDirectory({ outbound, endpoint, limits, bodies, emit: this.#emit })
-    this.#channels = channels
-    this.#secretUpdates = new SecretUpdates(channels)
-    const life = new ConnectionLife(
-      { channels, secretUpdates: this.#secretUpdates, outbound, emit: this.#emit },
-      limits,
-    )
-    this.#life = life
-    this.#inbound = new Inbound(
-      new FrameRouter({
-        life,
-        channels,
-        receiveMethod: method => this.#handle(method),
-        receiveForeignGreeting: octets => {
-          const { what, hint } = explainGreeting(octets)
-          throw this.#handshake.broken(what, hint, this.#now, this.#endpoint)
-        },
-      }),
-    )
+    this.#outbound = new Outbound(handshake.initialFrameMax ?? INITIAL_FRAME_MAX)
+    const [outbound, events] = [this.#outbound, this.#events]
+    this.#channels = new ChannelDirectory({ outbound, endpoint, limits, bodies, events })
+    this.#life = new ConnectionLife(this.#channels)
+    const receiveMethod = (method: Method): void => this.#handle(method)
+    this.#inbound = new Inbound(new FrameRouter(this.#life, this.#channels, receiveMethod))
     this.#outbound.append(0, encodeProtocolHeader, undefined)
   }
 
@@ -94,16 +80,19 @@ export class ConnectionProtocol {
 
   /** What the handshake is waiting for. */
   get phase(): ConnectPhase {
-    return this.#handshake.phase
+    return this.#handshake?.phase ?? 'open'
   }
 
   /** The limits agreed on; undefined before Tune. */
   get tune(): TuneParameters | undefined {
-    return this.#handshake.tune
+    if (this.#heartbeat === undefined) return undefined
+    const heartbeat = this.#heartbeat.intervalMs / 1000
+    return { channelMax: this.#channels.channelMax, frameMax: this.#outbound.frameMax, heartbeat }
   }
 
+  /** Frozen, as other connections may have the same; without them before Start. */
   get serverProperties(): FieldTable {
-    return this.#handshake.serverProperties
+    return this.#serverProperties
   }
 
   /** Why the broker takes no publishes at the moment. */
@@ -161,6 +150,7 @@ export class ConnectionProtocol {
     const framesBefore = this.#inbound.frames
     try {
       this.#inbound.receive(chunk)
+      if (this.#inbound.isForeign) throw this.#explainForeigner('', now)
       this.#channels.expectReader()
     } catch (error) {
       this.#refusePeer(error)
@@ -197,7 +187,7 @@ export class ConnectionProtocol {
     if (this.state === 'closed') return
     if (this.#heartbeat !== undefined && now >= this.#heartbeat.nextDeadline) this.#beat(this.#heartbeat)
     this.#channels.handleTimeout(now)
-    this.#secretUpdates.expire(now)
+    this.#life.secretUpdates?.expire(now)
     this.#advance()
   }
 
@@ -239,7 +229,7 @@ export class ConnectionProtocol {
 
   /** Nobody wants to wait any more for what the connection was asked under these tokens: each fails with its cause. */
   withdraw(causes: Causes): void {
-    this.#secretUpdates.withdraw(causes)
+    this.#life.secretUpdates?.withdraw(causes)
   }
 
   /** Puts a heartbeat in front of what goes next. False once the connection is closed, or not yet open. */
@@ -261,11 +251,9 @@ export class ConnectionProtocol {
 
   /** What the handshake has to say about not getting on: its phase, and what usually explains it. */
   explainStandstill(what: string, now: number, cause?: Error): ConnectError {
-    const { greeting } = this.#inbound
-    const details = { ...this.#endpoint, cause }
-    if (greeting === undefined || greeting.length === 0) return this.#handshake.failed(what, now, details)
-    const foreign = explainGreeting(greeting)
-    return this.#handshake.broken(`${what}; ${foreign.what}`, foreign.hint, now, details)
+    const saidNothing = (this.#inbound.greeting?.length ?? 0) === 0
+    if (saidNothing) return this.#opening.failed(what, now, { ...this.#endpoint, cause })
+    return this.#explainForeigner(`${what}; `, now, cause)
   }
 
   // D. outputs
@@ -286,40 +274,38 @@ export class ConnectionProtocol {
   nextDeadline(): number {
     if (this.state === 'closed') return Number.POSITIVE_INFINITY
     const beat = this.#heartbeat?.nextDeadline ?? Number.POSITIVE_INFINITY
-    const { nextDeadline } = this.#secretUpdates
-    return Math.min(beat, this.#life.nextDeadline, this.#channels.nextDeadline, nextDeadline)
+    const secret = this.#life.secretUpdates?.nextDeadline ?? Number.POSITIVE_INFINITY
+    return Math.min(beat, this.#life.nextDeadline, this.#channels.nextDeadline, secret)
   }
 
   pollEvent(): ProtocolEvent | undefined {
-    const event = this.#events[this.#nextEvent++]
-    if (event !== undefined) return event
-    this.#events = []
-    this.#nextEvent = 0
-    return undefined
+    return this.#events.shift()
   }
 
   #handle(method: Method): void {
     switch (method.name) {
       case 'connection.start':
-        return this.#append(this.#handshake.answerStart(method.args, this.#now, this.#endpoint))
+        this.#serverProperties = sharedProperties(method.args.serverProperties)
+        return this.#append(this.#opening.answerStart(method.args, this.#now, this.#endpoint))
       case 'connection.secure':
-        return this.#append(this.#handshake.answerSecure(method.args, this.#now, this.#endpoint))
+        return this.#append(this.#opening.answerSecure(method.args, this.#now, this.#endpoint))
       case 'connection.tune':
         return this.#receiveTune(method.args)
       case 'connection.open-ok':
         this.#heartbeat?.resumeReceiving(this.#now)
-        this.#handshake.forgetSecrets()
-        return this.#emit({ type: 'opened' })
+        this.#handshake?.forgetSecrets()
+        this.#handshake = undefined
+        return this.#events.push({ type: 'opened' })
       case 'connection.close':
         return this.#receiveClose(method.args)
       case 'connection.close-ok':
         return this.#life.finish({ by: 'client' })
       case 'connection.blocked':
         this.#channels.blocked = method.args.reason
-        return this.#emit({ type: 'blocked', reason: method.args.reason })
+        return this.#events.push({ type: 'blocked', reason: method.args.reason })
       case 'connection.unblocked':
         this.#channels.unblock(this.#now)
-        return this.#emit({ type: 'unblocked' })
+        return this.#events.push({ type: 'unblocked' })
       case 'connection.update-secret-ok':
         return this.#secretUpdates.takeReply()
     }
@@ -332,7 +318,7 @@ export class ConnectionProtocol {
   }
 
   #receiveTune(proposal: MethodArgs<'connection.tune'>): void {
-    const { tune, answers } = this.#handshake.answerTune(proposal)
+    const { tune, answers } = this.#opening.answerTune(proposal)
     this.#inbound.frameMax = tune.frameMax
     this.#outbound.frameMax = tune.frameMax
     this.#channels.channelMax = tune.channelMax
@@ -348,8 +334,13 @@ export class ConnectionProtocol {
     const told = closedByServer(args, this.#endpoint)
     const reason = this.#life.opened
       ? told
-      : { ...told, error: this.#handshake.refused(replyCode, replyText, this.#now, this.#endpoint) }
+      : { ...told, error: this.#opening.refused(replyCode, replyText, this.#now, this.#endpoint) }
     this.#life.endWith(reason, { name: 'connection.close-ok', args: {} }, this.#now)
+  }
+
+  #explainForeigner(before: string, now: number, cause?: Error): ConnectError {
+    const { what, hint } = explainGreeting(this.#inbound.greeting as Buffer)
+    return this.#opening.broken(`${before}${what}`, hint, now, { ...this.#endpoint, cause })
   }
 
   /** The peer broke the protocol, or is no AMQP server at all. */
@@ -365,7 +356,7 @@ export class ConnectionProtocol {
       const what = `the peer broke the protocol (${close.replyCode}): ${reason.text}`
       this.#life.finish({
         ...reason,
-        error: this.#handshake.broken(what, undefined, this.#now, this.#endpoint),
+        error: this.#opening.broken(what, undefined, this.#now, this.#endpoint),
       })
     }
   }
@@ -384,7 +375,7 @@ export class ConnectionProtocol {
   /** A stall of the event loop is told before what came of it. */
   #noteStall(): void {
     const stall = this.#heartbeat?.noteStall(this.#now)
-    if (stall !== undefined) this.#emit({ type: 'stalled', lagMs: stall.lagMs })
+    if (stall !== undefined) this.#events.push({ type: 'stalled', lagMs: stall.lagMs })
   }
 
   #lostTransport(error: Error | undefined): CloseReason {
@@ -398,5 +389,15 @@ export class ConnectionProtocol {
 
   #append(method: Method): void {
     this.#outbound.append(0, encodeMethodFrame, method)
+  }
+
+  get #secretUpdates(): SecretUpdates {
+    this.#life.secretUpdates ??= new SecretUpdates(this.#channels)
+    return this.#life.secretUpdates
+  }
+
+  /** Only before Open-Ok. */
+  get #opening(): Handshake {
+    return this.#handshake as Handshake
   }
 }

@@ -10,31 +10,22 @@ import { METHODS, methodRow } from './methods.js'
 import { ReplyCode } from './reply-codes.js'
 import { Violation } from './violation.js'
 
-/** Who is asked where a frame belongs. */
-export interface RouterParts {
-  readonly life: ConnectionLife
-  readonly channels: ChannelDirectory
-  /** A method for the connection itself, in a state that takes it. */
-  receiveMethod(method: Method): void
-  /** The first octets are not those of an AMQP 0-9-1 server. */
-  receiveForeignGreeting(octets: Buffer): void
-}
-
 const CONNECTION_CLASS_ID = METHODS['connection.start'].classId
 
 export class FrameRouter implements FrameSink {
-  readonly #parts: RouterParts
+  readonly #life: ConnectionLife
+  readonly #all: ChannelDirectory
+  readonly #receiveMethod: (method: Method) => void
 
-  constructor(parts: RouterParts) {
-    this.#parts = parts
+  /** @param receiveMethod takes a method for the connection itself, in a state that allows it */
+  constructor(life: ConnectionLife, channels: ChannelDirectory, receiveMethod: (method: Method) => void) {
+    this.#life = life
+    this.#all = channels
+    this.#receiveMethod = receiveMethod
   }
 
   get reads(): boolean {
-    return this.#parts.life.reads
-  }
-
-  receiveForeignGreeting(octets: Buffer): void {
-    this.#parts.receiveForeignGreeting(octets)
+    return this.#life.reads
   }
 
   receiveWhole(chunk: Buffer, content: WholeContent): boolean {
@@ -42,13 +33,12 @@ export class FrameRouter implements FrameSink {
   }
 
   receiveMethod(channelNumber: number, method: Method): void {
-    const { life } = this.#parts
     const row = methodRow(method.name)
     if (row.sender === 'client') {
       throw new Violation(ReplyCode.CommandInvalid, `${method.name} is not for a server to send`, method.name)
     }
     if (channelNumber === 0) {
-      if (life.receive(method)) this.#parts.receiveMethod(method)
+      if (this.#life.receive(method)) this.#receiveMethod(method)
       return
     }
     const channels = this.#channels
@@ -75,6 +65,6 @@ export class FrameRouter implements FrameSink {
 
   /** The channels, as long as anybody listens to them. */
   get #channels(): ChannelDirectory | undefined {
-    return this.#parts.life.state === 'closing' ? undefined : this.#parts.channels
+    return this.#life.state === 'closing' ? undefined : this.#all
   }
 }

@@ -17,8 +17,6 @@ import type { Method } from './method-types.js'
 export interface FrameSink {
   /** False once nothing more is to be read. */
   readonly reads: boolean
-  /** The first octets are not those of an AMQP 0-9-1 server. */
-  receiveForeignGreeting(octets: Buffer): void
   /** A content that has come whole. False when it is not taken: its frames follow one by one. */
   receiveWhole(chunk: Buffer, content: WholeContent): boolean
   receiveMethod(channelNumber: number, method: Method): void
@@ -26,12 +24,12 @@ export interface FrameSink {
   receiveBody(channelNumber: number, octets: Buffer, start: number, end: number, frameComplete: boolean): void
 }
 
-/** For all connections: what is found is looked at before anything else is. */
+// For all connections: what is found, or read, is looked at before anything else is.
 const WHOLE = new WholeContent()
+const READER = new ByteReader()
 
 export class Inbound {
   readonly #decoder = new FrameDecoder()
-  readonly #reader = new ByteReader()
   readonly #sink: FrameSink
   /** The octets before it is known who speaks; undefined from then on. */
   #greeting: Buffer | undefined = NO_OCTETS
@@ -65,13 +63,23 @@ export class Inbound {
   /** Throws a FrameError or a Violation when the octets are not what they should be. */
   receive(chunk: Buffer): void {
     this.#octets += chunk.length
-    if (this.#greeting === undefined) this.#decode(chunk)
-    else this.#greet(this.#greeting, chunk)
+    try {
+      if (this.#greeting === undefined) this.#decode(chunk)
+      else this.#greet(this.#greeting, chunk)
+    } finally {
+      // The chunk was lent.
+      READER.reset(NO_OCTETS)
+    }
   }
 
   /** The octets that came before it was known who speaks, or undefined when it is known. */
   get greeting(): Buffer | undefined {
     return this.#greeting
+  }
+
+  /** Whether enough octets came to say that this is no AMQP 0-9-1 server. */
+  get isForeign(): boolean {
+    return this.#greeting?.length === GREETING_SIZE
   }
 
   #greet(before: Buffer, chunk: Buffer): void {
@@ -80,7 +88,6 @@ export class Inbound {
       return this.#decode(chunk)
     }
     this.#greeting = Buffer.concat([before, chunk.subarray(0, GREETING_SIZE - before.length)])
-    if (this.#greeting.length === GREETING_SIZE) this.#sink.receiveForeignGreeting(this.#greeting)
   }
 
   #decode(chunk: Buffer): void {
@@ -98,9 +105,9 @@ export class Inbound {
       if (type === FrameType.Body) {
         sink.receiveBody(channelNumber, buffer, start, end, decoder.frameComplete)
       } else if (type !== FrameType.Heartbeat) {
-        this.#reader.reset(buffer, start, end)
-        if (type === FrameType.Header) sink.receiveHeader(channelNumber, this.#reader)
-        else sink.receiveMethod(channelNumber, readMethod(this.#reader))
+        READER.reset(buffer, start, end)
+        if (type === FrameType.Header) sink.receiveHeader(channelNumber, READER)
+        else sink.receiveMethod(channelNumber, readMethod(READER))
       }
       if (!sink.reads) return
     }

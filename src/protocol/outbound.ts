@@ -61,9 +61,10 @@ export class Outbound {
   /** Octets of a whole frame at most; as negotiated. */
   frameMax: number
   readonly #slab = new Slab()
-  #ready: Chunk[] = []
+  /** This and what is below is undefined when there is none: an idle connection has no memory for it. */
+  #ready: Chunk[] | undefined
   #readyOctets = 0
-  readonly #jobs = new Map<number, BodyJob>()
+  #jobs: Map<number, BodyJob> | undefined
   #jobOctets = 0
   #heartbeatLeads = false
   #heartbeats = 0
@@ -73,7 +74,7 @@ export class Outbound {
   #taken = 0
   #written = 0
   /** Memory of ours that is free when the socket has all that was taken. */
-  #lent: Buffer[] = []
+  #lent: Buffer[] | undefined
 
   constructor(frameMax: number) {
     this.frameMax = frameMax
@@ -122,12 +123,12 @@ export class Outbound {
 
   /** Whether large bodies are on their way. */
   get hasJobs(): boolean {
-    return this.#jobs.size > 0
+    return this.#jobs !== undefined
   }
 
   /** Whether the channel's frames wait behind a large body of its own. */
   isBusy(channelNumber: number): boolean {
-    return this.#jobs.has(channelNumber)
+    return this.#jobs?.has(channelNumber) === true
   }
 
   /**
@@ -135,7 +136,7 @@ export class Outbound {
    * of its first octet.
    */
   append<T>(channelNumber: number, encode: Encode<T>, value: T): number {
-    const job = this.#jobs.get(channelNumber)
+    const job = this.#jobs?.get(channelNumber)
     const position = this.#accepted
     const octets = this.#encode(
       job === undefined ? this.#slab : job.tail,
@@ -181,9 +182,9 @@ export class Outbound {
   /** Forgets everything that was not taken: the connection is ending. Memory that may be with the socket is not used again. */
   clear(): void {
     this.#slab.take()
-    this.#ready = []
+    this.#ready = undefined
     this.#readyOctets = 0
-    this.#jobs.clear()
+    this.#jobs = undefined
     this.#jobOctets = 0
     this.#heartbeatLeads = false
   }
@@ -211,8 +212,9 @@ export class Outbound {
   /** The socket has all that was taken. */
   noteWritten(): void {
     this.#written = this.#taken
+    if (this.#lent === undefined) return
     for (const memory of this.#lent) SLAB_POOL.give(memory)
-    this.#lent = []
+    this.#lent = undefined
   }
 
   /** Writes one command whole or not at all; returns its length. */
@@ -257,6 +259,7 @@ export class Outbound {
   #beginJob(channelNumber: number, body: Buffer): void {
     const tail = new Slab()
     const startsAt = this.#accepted
+    this.#jobs ??= new Map()
     this.#jobs.set(channelNumber, { channelNumber, body, size: body.length, offset: 0, startsAt, tail })
     this.#jobOctets += body.length
   }
@@ -275,6 +278,7 @@ export class Outbound {
   }
 
   #push(octets: Buffer, endsFrame: boolean, spent?: Buffer): void {
+    this.#ready ??= []
     this.#ready.push({ octets, size: octets.length, endsFrame, spent })
     this.#readyOctets += octets.length
   }
@@ -283,7 +287,7 @@ export class Outbound {
   #fill(batch: Buffer[], limit: number): number {
     this.#seal()
     // Neither small commands nor large bodies may starve the other.
-    let taken = this.#takeReady(batch, this.#jobs.size > 0 ? limit / 2 : limit)
+    let taken = this.#takeReady(batch, this.hasJobs ? limit / 2 : limit)
     for (let job = this.#nextJob(); job !== undefined && taken < limit; job = this.#nextJob()) {
       taken += this.#takeFrame(batch, job)
     }
@@ -291,26 +295,31 @@ export class Outbound {
   }
 
   #takeReady(batch: Buffer[], limit: number): number {
+    const ready = this.#ready
+    if (ready === undefined) return 0
     let taken = 0
     let count = 0
     let atFrameEnd = true
-    for (const { octets, size, endsFrame, spent } of this.#ready) {
+    for (const { octets, size, endsFrame, spent } of ready) {
       if (taken >= limit && atFrameEnd && size > 0) break
       expectIntact(octets, size)
       if (size > 0) batch.push(octets)
-      if (spent !== undefined) this.#lent.push(spent)
+      if (spent !== undefined) {
+        this.#lent ??= []
+        this.#lent.push(spent)
+      }
       taken += size
       atFrameEnd = endsFrame
       count++
     }
-    this.#ready.splice(0, count)
+    this.#ready = count === ready.length ? undefined : ready.slice(count)
     this.#readyOctets -= taken
     this.#handedOver += taken
     return taken
   }
 
   #nextJob(): BodyJob | undefined {
-    for (const job of this.#jobs.values()) {
+    for (const job of this.#jobs?.values() ?? []) {
       if (job.startsAt <= this.#handedOver) return job
     }
     return undefined
@@ -324,9 +333,13 @@ export class Outbound {
     job.offset += size
     this.#frames++
     this.#jobOctets -= size
-    this.#jobs.delete(job.channelNumber)
-    if (job.offset < job.size) this.#jobs.set(job.channelNumber, job)
-    else this.#releaseTail(job)
+    const jobs = this.#jobs as Map<number, BodyJob>
+    jobs.delete(job.channelNumber)
+    if (job.offset < job.size) jobs.set(job.channelNumber, job)
+    else {
+      if (jobs.size === 0) this.#jobs = undefined
+      this.#releaseTail(job)
+    }
     return size + FRAME_OVERHEAD
   }
 

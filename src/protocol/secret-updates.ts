@@ -25,7 +25,8 @@ export class SecretUpdates {
   readonly #link: ChannelLink
   /** The one whose reply is awaited; `told` once nobody waits for it any more. */
   #outstanding: (SecretUpdate & { told: boolean }) | undefined
-  #queue: SecretUpdate[] = []
+  /** Undefined when none waits. */
+  #queue: SecretUpdate[] | undefined
   /** Of those that wait. */
   #octets = 0
 
@@ -41,6 +42,7 @@ export class SecretUpdates {
   get nextDeadline(): number {
     const outstanding =
       this.#outstanding?.told === false ? this.#outstanding.deadline : Number.POSITIVE_INFINITY
+    if (this.#queue === undefined) return outstanding
     return this.#queue.reduce((earliest, { deadline }) => Math.min(earliest, deadline), outstanding)
   }
 
@@ -56,6 +58,7 @@ export class SecretUpdates {
     const octets = frames.length + COMMAND_OVERHEAD
     if (this.#octets + octets > limits.maxBuffered) throw overfull('a call', octets, this.#octets, this.#link)
     this.#octets += octets
+    this.#queue ??= []
     this.#queue.push({ token, frames, octets, deadline: now + timeoutMs, timeoutMs })
     this.#advance()
   }
@@ -103,10 +106,11 @@ export class SecretUpdates {
   }
 
   #fail(isOver: (update: SecretUpdate) => boolean, errorOf: (update: SecretUpdate) => Error): void {
-    const over = this.#queue.filter(isOver)
-    this.#queue = this.#queue.filter(update => !isOver(update))
+    if (this.#outstanding === undefined) return
+    const over = (this.#queue ?? []).filter(isOver)
+    this.#queue = this.#queue?.filter(update => !isOver(update))
     for (const { octets } of over) this.#octets -= octets
-    if (this.#outstanding?.told === false && isOver(this.#outstanding)) {
+    if (!this.#outstanding.told && isOver(this.#outstanding)) {
       this.#outstanding.told = true
       over.unshift(this.#outstanding)
     }
@@ -116,7 +120,8 @@ export class SecretUpdates {
 
   #advance(): void {
     if (this.#outstanding !== undefined) return
-    const next = this.#queue.shift()
+    const next = this.#queue?.shift()
+    if (this.#queue?.length === 0) this.#queue = undefined
     if (next === undefined) return
     this.#octets -= next.octets
     this.#outstanding = { ...next, told: false }

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net'
 import { expect } from 'chai'
-import { AwakeTime, systemClock } from '../../src/connection/clock.js'
+import fc from 'fast-check'
+import { AwakeTime, LONGEST_TIMER_MS, sharedDelay, systemClock } from '../../src/connection/clock.js'
 import { VirtualClock } from '../support/virtual-clock.js'
 
 describe('AwakeTime', () => {
@@ -10,51 +11,79 @@ describe('AwakeTime', () => {
 
   beforeEach(() => {
     clock = new VirtualClock()
-    time = new AwakeTime(clock)
+    time = AwakeTime.of(clock)
   })
 
   it('is the monotonic clock as long as both clocks go alike', () => {
     clock.stall(5_000)
-    expect(time.noticeJump()).to.equal(false)
     expect(time.now()).to.equal(clock.now())
+    expect(time.jumps).to.equal(0)
   })
 
-  it('adds a forward jump of the wall clock, when it notices it', () => {
+  it('adds a forward jump of the wall clock, once', () => {
     const before = time.now()
     clock.sleep(60_000)
-    expect(time.now()).to.equal(before)
-    expect(time.noticeJump()).to.equal(true)
+    expect(time.jumps).to.equal(0)
     expect(time.now()).to.equal(before + 60_000)
-    expect(time.noticeJump(), 'the same jump again').to.equal(false)
-    expect(time.now()).to.equal(before + 60_000)
+    expect(time.jumps).to.equal(1)
+    expect(time.now(), 'the same jump again').to.equal(before + 60_000)
+    expect(time.jumps).to.equal(1)
   })
 
   it('takes less than a second for an adjustment', () => {
     const before = time.now()
-    clock.sleep(999)
-    expect(time.noticeJump()).to.equal(false)
-    clock.sleep(999)
-    expect(time.noticeJump(), 'the second adjustment').to.equal(false)
-    expect(time.now()).to.equal(before)
+    for (const adjustment of ['first', 'second']) {
+      clock.sleep(999)
+      expect(time.now(), adjustment).to.equal(before)
+    }
+    expect(time.jumps).to.equal(0)
   })
 
   it('never goes back: a wall clock that is set back changes nothing', () => {
     const before = time.now()
     clock.sleep(-3_600_000)
-    expect(time.noticeJump()).to.equal(false)
     expect(time.now()).to.equal(before)
     clock.sleep(2_000)
-    expect(time.noticeJump(), 'a sleep after that').to.equal(true)
-    expect(time.now()).to.equal(before + 2_000)
+    expect(time.now(), 'after a sleep').to.equal(before + 2_000)
   })
 
   it('adds up several sleeps', () => {
     const before = time.now()
     for (let night = 0; night < 3; night++) {
       clock.sleep(1_000)
-      expect(time.noticeJump()).to.equal(true)
+      time.now()
     }
     expect(time.now()).to.equal(before + 3_000)
+    expect(time.jumps).to.equal(3)
+  })
+
+  it('is one for all who go by the same clock', () => {
+    expect(AwakeTime.of(clock)).to.equal(time)
+    expect(AwakeTime.of(new VirtualClock())).not.to.equal(time)
+  })
+})
+
+describe('sharedDelay', () => {
+  it('goes not beyond what Node can take', () => {
+    expect(sharedDelay(LONGEST_TIMER_MS, 1.5)).to.equal(LONGEST_TIMER_MS)
+  })
+
+  it('lets long timers run together, never too early and never 10 ms too late', () => {
+    const time = fc.double({ min: 0, max: 1e9, noNaN: true })
+    fc.assert(
+      fc.property(time, fc.double({ min: 500, max: 2 ** 31 - 11, noNaN: true }), (now, delayMs) => {
+        const shared = sharedDelay(delayMs, now)
+        expect(shared - delayMs)
+          .to.be.at.least(-1e-6)
+          .and.below(10 + 1e-6)
+        const dueAt = (now + shared) / 10
+        expect(dueAt).to.be.closeTo(Math.round(dueAt), 1e-6)
+      }),
+    )
+  })
+
+  it('leaves short timers as they are', () => {
+    for (const delayMs of [1, 3, 499]) expect(sharedDelay(delayMs, 1234.5)).to.equal(delayMs)
   })
 })
 

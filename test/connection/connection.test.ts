@@ -4,6 +4,7 @@ import { AmqpError, type Channel, type ConnectOptions, connect } from '../../src
 import { connectFailure, expectNoSecret, PASSWORD } from '../support/connect-failure.js'
 import { expectWarning } from '../support/invariants/index.js'
 import { ScriptedSession } from '../support/peer/scripted-session.js'
+import { until, within } from '../support/rabbitmq/deadline.js'
 import { freePort } from '../support/rabbitmq/free-port.js'
 
 describe('Connection', () => {
@@ -36,6 +37,25 @@ describe('Connection', () => {
     expect(after.lastReceivedMs).to.be.within(0, 2_000)
     expect(after.lastSentMs).to.be.within(0, 2_000)
     expect(after.eventLoopLagMs).to.be.at.least(0)
+  })
+
+  it('says why it has ended to those who ask afterwards, and always the same', async () => {
+    await begin()
+    const { connection, peer } = session
+    peer.socket.destroy()
+    await until(2_000, 'the end', () => connection.state === 'closed')
+    const reason = await within(1_000, 'closed', connection.closed)
+    expect(reason).to.include({ by: 'transport' })
+    expect(await within(1_000, 'closed, asked again', connection.closed)).to.equal(reason)
+    expect(await within(1_000, 'close()', connection.close())).to.equal(reason)
+  })
+
+  it('closes without ever having had a channel', async () => {
+    await begin()
+    expect(await within(1_000, 'close()', session.connection.close({ drain: true }))).to.deep.equal({
+      by: 'client',
+    })
+    expect(session.connection.state).to.equal('closed')
   })
 
   it('gives snapshots that do not change, also when it is closed', async () => {

@@ -38,9 +38,11 @@ describe('Dial', () => {
 
   function dial(options: ConnectOptions = {}): Dial {
     return new Dial(settle({ host: '127.0.0.1', port: port(), ...options }), {
-      onConnected: stream => void connected.push(stream),
+      onConnected: (stream, intake) => {
+        connected.push(stream)
+        intake.receiver = { receive: chunk => receive(chunk) }
+      },
       onFailed: error => void failed.push(error),
-      receive: chunk => receive(chunk),
     })
   }
 

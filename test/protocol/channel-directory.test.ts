@@ -4,7 +4,7 @@ import { OctetKeeper } from '../../src/frames/index.js'
 import { ChannelDirectory } from '../../src/protocol/channel-directory.js'
 import type { ChannelProtocol } from '../../src/protocol/channel-protocol.js'
 import { ChannelLimitError } from '../../src/protocol/errors.js'
-import type { ProtocolEvent } from '../../src/protocol/events.js'
+import { EventQueue } from '../../src/protocol/event-queue.js'
 import type { Encode } from '../../src/protocol/frame-writers.js'
 import { Outbound } from '../../src/protocol/outbound.js'
 import { Violation } from '../../src/protocol/violation.js'
@@ -23,14 +23,9 @@ function directory(channelMax: number): ChannelDirectory {
     confirmTimeoutMs: 1000,
     closeTimeoutMs: 1000,
   }
-  const emit = (_event: ProtocolEvent): void => undefined
-  const created = new ChannelDirectory({
-    outbound: new Outbound(8192),
-    endpoint: {},
-    limits,
-    bodies: new OctetKeeper(),
-    emit,
-  })
+  const events = new EventQueue()
+  const bodies = new OctetKeeper()
+  const created = new ChannelDirectory({ outbound: new Outbound(8192), endpoint: {}, limits, bodies, events })
   created.channelMax = channelMax
   return created
 }
@@ -235,7 +230,7 @@ describe('ChannelDirectory', () => {
       const outbound = new Outbound(8192)
       const limits = { maxMessageSize: 1, maxBuffered, highWaterMark: 1, rpcTimeoutMs: 1 }
       const owner = { outbound, endpoint: {}, limits: { ...limits, confirmTimeoutMs: 1, closeTimeoutMs: 1 } }
-      const channels = new ChannelDirectory({ ...owner, bodies: new OctetKeeper(), emit: () => undefined })
+      const channels = new ChannelDirectory({ ...owner, bodies: new OctetKeeper(), events: new EventQueue() })
       const append: Encode<number> = (writer, _channelNumber, _frameMax, octets) => {
         writer.bytes(Buffer.alloc(octets))
         return 1

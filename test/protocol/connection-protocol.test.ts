@@ -91,6 +91,7 @@ describe('ConnectionProtocol, the handshake', () => {
     pair.sendOctets(loadCapture('connection-open').received)
     expect(pair.events).to.deep.equal([{ type: 'opened' }])
     expect(pair.protocol.serverProperties).to.include({ product: 'RabbitMQ', version: '3.10.8' })
+    expect(pair.protocol.phase, 'the last there was').to.equal('open')
     expect(pair.protocol.tune).to.deep.equal({ channelMax: 2047, frameMax: 131_072, heartbeat: 60 })
     expect(pair.methods).to.deep.equal(['connection.start-ok', 'connection.tune-ok', 'connection.open'])
   })

@@ -20,10 +20,6 @@ class Log implements FrameSink {
   readonly lines: string[] = []
   #body: Buffer[] = []
 
-  receiveForeignGreeting(greeting: Buffer): void {
-    this.lines.push(`greeting ${toHex(greeting)}`)
-  }
-
   receiveWhole(chunk: Buffer, { channelNumber, bodyStart, bodyEnd }: WholeContent): boolean {
     if (this.takesWhole)
       this.lines.push(`${channelNumber} whole ${chunk.toString('latin1', bodyStart, bodyEnd)}`)
@@ -119,16 +115,18 @@ describe('Inbound', () => {
     expect(inbound.greeting).to.deep.equal(Buffer.alloc(0))
     for (const octet of hex`414d5150030100`) {
       inbound.receive(Buffer.of(octet))
-      expect(log.lines).to.deep.equal([])
+      expect(inbound.isForeign).to.equal(false)
     }
     expect(inbound.greeting).to.deep.equal(hex`414d5150030100`)
     inbound.receive(hex`00 ffff`)
-    expect(log.lines).to.deep.equal(['greeting 414d515003010000'])
+    expect(inbound.isForeign).to.equal(true)
+    expect(inbound.greeting).to.deep.equal(hex`414d515003010000`)
+    expect(log.lines).to.deep.equal([])
   })
 
   it('takes nothing for a greeting once a method frame has begun', () => {
     const { inbound, error } = receive([hex`01`, hex`00`, hex`41 4d 51 50`])
-    expect(inbound.greeting).to.equal(undefined)
+    expect([inbound.greeting, inbound.isForeign]).to.deep.equal([undefined, false])
     expect(error).to.equal(undefined)
     expect(receive([hex``, hex``, OPEN_OK]).log.lines).to.have.length(1)
   })
@@ -162,7 +160,6 @@ describe('Inbound', () => {
       get reads() {
         return log.lines.length < 1
       },
-      receiveForeignGreeting: greeting => log.receiveForeignGreeting(greeting),
       receiveWhole: (...parameters) => log.receiveWhole(...parameters),
       receiveMethod: (channelNumber, method) => log.receiveMethod(channelNumber, method),
       receiveHeader: (channelNumber, payload) => log.receiveHeader(channelNumber, payload),
