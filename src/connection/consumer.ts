@@ -202,7 +202,7 @@ export class Consumer implements AsyncIterable<Delivery> {
 
   /** A handler that is done at once makes room, and is told of, inside of this very loop. */
   #work(): void {
-    if (this.#working) return
+    if (this.#working || this.#inbox.isEmpty) return
     this.#working = true
     while (this.#pool?.hasRoom === true && !this.#waitsForTurn) {
       const delivery = this.#take()

@@ -10,7 +10,7 @@ import { ConnectionClosedError } from './errors.js'
 import { encodeMethodFrame } from './frame-writers.js'
 import type { Method } from './method-types.js'
 import { ReplyCode } from './reply-codes.js'
-import type { SecretUpdates } from './secret-updates.js'
+import { SecretUpdates } from './secret-updates.js'
 import { Violation } from './violation.js'
 
 /** How long the last octets may take into the socket. */
@@ -21,8 +21,7 @@ const EARLY = 'closed before everything was answered'
 
 export class ConnectionLife {
   readonly #channels: ChannelDirectory
-  /** Calls of the connection itself, if there ever was one. */
-  secretUpdates: SecretUpdates | undefined
+  #secretUpdates: SecretUpdates | undefined
   /** How long a close may take, unless it says otherwise. */
   #closeTimeoutMs: number
   #state: ConnectionState = 'awaitingStart'
@@ -85,6 +84,17 @@ export class ConnectionLife {
     this.#stateDeadline = now + this.#closeTimeoutMs * DRAINING_SHARE
     this.#channels.quiesce()
     this.advance()
+  }
+
+  /** Calls of the connection itself, if there ever was one. */
+  get secretUpdates(): SecretUpdates | undefined {
+    return this.#secretUpdates
+  }
+
+  /** From the first one on. */
+  beginSecretUpdates(): SecretUpdates {
+    this.#secretUpdates ??= new SecretUpdates(this.#channels)
+    return this.#secretUpdates
   }
 
   /** While draining: closes when nothing is waited for any more. */

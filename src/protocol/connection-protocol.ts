@@ -28,7 +28,6 @@ import { Heartbeat } from './heartbeat.js'
 import { Inbound } from './inbound.js'
 import type { Method, MethodArgs } from './method-types.js'
 import { Outbound } from './outbound.js'
-import { SecretUpdates } from './secret-updates.js'
 import { sharedProperties } from './server-properties.js'
 import type { TrafficCounts } from './traffic-counts.js'
 import type { TuneParameters } from './tune.js'
@@ -224,7 +223,7 @@ export class ConnectionProtocol {
   /** Gives the server a new secret for this connection (RabbitMQ): `replied` or `failed` follows. */
   updateSecret(newSecret: Buffer, reason: string, token: object, now: number, timeoutMs?: number): void {
     this.#expectOpen()
-    this.#secretUpdates.request({ newSecret, reason }, token, now, timeoutMs)
+    this.#life.beginSecretUpdates().request({ newSecret, reason }, token, now, timeoutMs)
   }
 
   /** Nobody wants to wait any more for what the connection was asked under these tokens: each fails with its cause. */
@@ -307,7 +306,7 @@ export class ConnectionProtocol {
         this.#channels.unblock(this.#now)
         return this.#events.push({ type: 'unblocked' })
       case 'connection.update-secret-ok':
-        return this.#secretUpdates.takeReply()
+        return this.#life.beginSecretUpdates().takeReply()
     }
   }
 
@@ -389,11 +388,6 @@ export class ConnectionProtocol {
 
   #append(method: Method): void {
     this.#outbound.append(0, encodeMethodFrame, method)
-  }
-
-  get #secretUpdates(): SecretUpdates {
-    this.#life.secretUpdates ??= new SecretUpdates(this.#channels)
-    return this.#life.secretUpdates
   }
 
   /** Only before Open-Ok. */

@@ -9,6 +9,8 @@ import { METHODS } from './methods.js'
 import { NO_PROPERTIES, skipProperties } from './properties.js'
 
 const { classId, methodId } = METHODS['basic.deliver']
+const DELIVER_ID = (classId << 16) | methodId
+const CLASS_AND_NO_WEIGHT = CONTENT_CLASS_ID << 16
 
 /** For all channels: it is reset for each delivery. */
 const READER = new ByteReader()
@@ -34,7 +36,7 @@ export class DeliveryReader {
 
   #readMethod(chunk: Buffer, { methodStart, methodEnd }: WholeContent): boolean {
     READER.reset(chunk, methodStart, methodEnd)
-    if (READER.short() !== classId || READER.short() !== methodId) return false
+    if (READER.long() !== DELIVER_ID) return false
     this.consumerTag = READER.shortstr(this.consumerTag)
     const deliveryTag = READER.longlong()
     if (typeof deliveryTag === 'bigint') return false
@@ -48,7 +50,7 @@ export class DeliveryReader {
   /** The body size has been looked at by whoever found the place. */
   #readHeader(chunk: Buffer, { headerStart, headerEnd }: WholeContent): boolean {
     READER.reset(chunk, headerStart, headerEnd)
-    if (READER.short() !== CONTENT_CLASS_ID || READER.short() !== 0) return false
+    if (READER.long() !== CLASS_AND_NO_WEIGHT) return false
     READER.skip(8)
     if (READER.matches(this.propertyOctets)) return true
     const { position } = READER

@@ -10,7 +10,7 @@ import { PeerCodec } from '../support/peer/peer-codec.js'
 
 const COUNT = 1_000
 const ROUNDS = 3
-/** Measured: 2.0 to 2.2 KiB; 8 KiB when each had its tables, gates and closures from the beginning. */
+/** Measured: 1.9 to 2.3 KiB. */
 const MAX_OCTETS = 2.75 * 1024
 
 const codec = new PeerCodec()
