@@ -87,8 +87,8 @@ export class ContentAssembler<M> {
     if (this.#phase !== 'body')
       throw new Violation(ReplyCode.UnexpectedFrame, 'unexpected content body frame')
     const received = this.#received + (end - start)
-    if (frameComplete && end - start === this.#bodySize && !this.#isOversized)
-      return this.#finish(this.#bodies.keep(octets, start, end))
+    const isWhole = frameComplete && this.#received === 0 && received === this.#bodySize
+    if (isWhole && !this.#isOversized) return this.#finish(this.#bodies.keep(octets, start, end))
     if (received > this.#bodySize) {
       throw new Violation(
         ReplyCode.FrameError,

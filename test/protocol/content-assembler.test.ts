@@ -129,6 +129,12 @@ describe('ContentAssembler', () => {
     ['header', r => r.receive(headerFrame(2n ** 53n)), 'body size beyond 2^53'],
     ['header', r => r.receive(headerFrame(0, hex`0000 00`)), '1 octets after the content properties'],
     ['body', r => r.receive(bodyFrame(Buffer.alloc(4))), 'content body longer than the announced 3 octets'],
+    [
+      'body',
+      // The second is as long as all of the body, and comes whole.
+      r => r.receive(bodyFrame(Buffer.alloc(1)), bodyFrame(Buffer.alloc(3))),
+      'content body longer than the announced 3 octets',
+    ],
   ]
   for (const [phase, act, message] of unexpected) {
     it(`says what is wrong with what comes in the phase ${phase}: ${message}`, () => {
