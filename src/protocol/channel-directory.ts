@@ -198,6 +198,8 @@ export class ChannelDirectory implements ChannelLink {
   unblock(now: number): void {
     this.blocked = undefined
     for (const channel of this.#all) channel.noteUnblocked(now)
+    // Now, and not when all that has come is read: it may say that the broker blocks again.
+    this.advanceWaiting()
   }
 
   /** The connection is ending: so are its channels. */

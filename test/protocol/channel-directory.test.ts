@@ -187,6 +187,18 @@ describe('ChannelDirectory', () => {
     expect(channels.peek(first.number)).to.equal(undefined)
   })
 
+  it('lets go what waited for a broker that does not block any more, though it says in the same octets that it blocks again', () => {
+    const pair = ProtocolPair.opened()
+    const channel = pair.openChannel()
+    const blocked = pair.peer.method(0, { name: 'connection.blocked', args: { reason: 'low on memory' } })
+    pair.sendOctets(blocked)
+    pair.publish(channel)
+    expect(pair.methods).to.deep.equal([])
+    const unblocked = pair.peer.method(0, { name: 'connection.unblocked', args: {} })
+    pair.sendOctets(Buffer.concat([unblocked, blocked]))
+    expect(pair.methods).to.deep.equal(['basic.publish'])
+  })
+
   it('lets the channels whose publishes wait go in turn', () => {
     const pair = ProtocolPair.opened({ limits: { highWaterMark: 64 * KIB } })
     const channels = [pair.openChannel(), pair.openChannel(), pair.openChannel()]
