@@ -47,11 +47,11 @@ export class ByteReader {
     return keepOctets(this.#buffer, position, this.#at)
   }
 
-  /** Whether what is left is exactly these octets; if it is, it is read. */
+  /** Whether what is left is exactly these octets; if it is, it is read. From the end: that is where messages have their ids. */
   matches(octets: Buffer): boolean {
     const at = this.#at
     if (this.#end - at !== octets.length) return false
-    for (let index = 0; index < octets.length; index++) {
+    for (let index = octets.length - 1; index >= 0; index--) {
       if (octets[index] !== this.#buffer[at + index]) return false
     }
     this.#at = this.#end
@@ -144,7 +144,7 @@ export class ByteReader {
     const length = this.octet()
     const at = this.#advance(length)
     if (length === expected.length && isText(expected, this.#buffer, at)) return expected
-    return NAMES.textOf(this.#buffer, at, at + length)
+    return NAMES.find(this.#buffer, at, at + length) ?? NAMES.add(this.#buffer, at, at + length)
   }
 
   /** A copy of the octets, in memory of its own: a slice of the shared pool would keep 8 KiB alive. */
@@ -156,7 +156,9 @@ export class ByteReader {
   longstrTextOrOctets(): string | Buffer {
     const length = this.long()
     const at = this.#advance(length)
-    const text = VALUES.textOf(this.#buffer, at, at + length)
+    const known = VALUES.find(this.#buffer, at, at + length)
+    if (known !== undefined) return known
+    const text = VALUES.add(this.#buffer, at, at + length)
     if (!text.includes(REPLACEMENT_CHARACTER)) return text
     // The character may have been sent as such. Lengths do not tell: a cut-off sequence may be as long as it.
     this.#at = at

@@ -18,6 +18,7 @@ import {
   TypedField,
 } from './field-value.js'
 import { FrameError } from './frame-error.js'
+import { TableBuilder } from './table-builder.js'
 
 /** How deep tables and arrays may nest, both ways. RabbitMQ has no limit; our stack does. */
 const DEPTH_MAX = 64
@@ -59,6 +60,9 @@ for (const type of Object.values<FieldType>(FIELD_TYPES)) TYPE_OF_TAG[type.tag.c
 // Some clients write `L`. RabbitMQ reads it, and writes `l` in its place.
 TYPE_OF_TAG['L'.charCodeAt(0)] = FIELD_TYPES.int64
 
+/** For all tables, by their depth: what is usual on one connection is so on the others. */
+const BUILDERS: TableBuilder[] = []
+
 /**
  * Reads a table. It has no prototype, so that no name in it is special; of a name that comes twice the first
  * value counts, as in RabbitMQ's own lookup. Throws FrameError: 501 if the octets end too soon or a length is
@@ -66,15 +70,15 @@ TYPE_OF_TAG['L'.charCodeAt(0)] = FIELD_TYPES.int64
  */
 export function readTable(reader: ByteReader, depth = 1): FieldTable {
   const outerEnd = enter(reader, depth)
-  const table: FieldTable = Object.create(null)
+  const builder = builderFor(depth)
+  builder.begin()
   while (reader.remaining > 0) {
     const nameAt = reader.position
-    const name = reader.shortstr()
-    const value = nextType(reader, nameAt).read(reader, depth)
-    if (table[name] === undefined) table[name] = value
+    const name = reader.shortstr(builder.expected)
+    builder.add(name, nextType(reader, nameAt).read(reader, depth))
   }
   reader.widen(outerEnd)
-  return table
+  return builder.end()
 }
 
 /** Checks a table as `readTable` would, and builds nothing. */
@@ -118,6 +122,15 @@ export function writeTable(writer: ByteWriter, table: FieldTable, path: Argument
     writeField(writer, value, place)
   }
   writer.patchLong(sizeAt, writer.length - sizeAt - 4)
+}
+
+/** Of two tables on one level one is whole before the other begins. */
+function builderFor(depth: number): TableBuilder {
+  const known = BUILDERS[depth]
+  if (known !== undefined) return known
+  const builder = new TableBuilder()
+  BUILDERS[depth] = builder
+  return builder
 }
 
 function readArray(reader: ByteReader, outerDepth: number): FieldArray {

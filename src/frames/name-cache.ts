@@ -9,17 +9,20 @@ const LONGEST = 64
 export class NameCache {
   readonly #names: string[] = new Array(SLOTS).fill('')
 
-  /** The text of octets in UTF-8, invalid ones replaced. */
-  textOf(buffer: Buffer, start: number, end: number): string {
+  /** The text of these octets, if it is known. */
+  find(buffer: Buffer, start: number, end: number): string | undefined {
     const length = end - start
     if (length === 0) return ''
-    if (length > LONGEST) return buffer.toString('utf8', start, end)
-    const slot = slotOf(buffer, start, end)
-    const known = this.#names[slot] as string
-    if (known.length === length && isText(known, buffer, start)) return known
+    const known = this.#names[slotOf(buffer, start, end)] as string
+    return known.length === length && isText(known, buffer, start) ? known : undefined
+  }
+
+  /** The text of octets in UTF-8 that was not known, invalid ones replaced. */
+  add(buffer: Buffer, start: number, end: number): string {
+    const length = end - start
     const text = buffer.toString('utf8', start, end)
     // As many units as octets: all ASCII, or with U+FFFD for invalid octets, which equals no octet and so is never found.
-    if (text.length === length) this.#names[slot] = text
+    if (text.length === length && length <= LONGEST) this.#names[slotOf(buffer, start, end)] = text
     return text
   }
 }
