@@ -6,7 +6,7 @@ import { markAsUntransferable } from 'node:worker_threads'
 import { OctetKeeper } from '../protocol/index.js'
 
 export const BODIES: OctetKeeper = new OctetKeeper(octets => {
-  const memory = Buffer.allocUnsafeSlow(octets)
-  markAsUntransferable(memory.buffer)
+  const memory = Buffer.allocUnsafeSlow(octets).buffer
+  markAsUntransferable(memory)
   return memory
 })

@@ -137,9 +137,9 @@ export class Consumer implements AsyncIterable<Delivery> {
   /** @internal */
   receive(incoming: IncomingDelivery): void {
     const delivery = new Delivery(incoming, this.#host.flush)
-    const next = this.#isHandingBack ? undefined : this.#waiting.shift()
+    const next = this.#isHandingBack() ? undefined : this.#waiting.shift()
     if (next !== undefined) next.resolve({ done: false, value: delivery })
-    else if (this.#canBegin) this.#run(delivery)
+    else if (this.#canBegin()) this.#run(delivery)
     else this.#keep(delivery)
   }
 
@@ -263,7 +263,7 @@ export class Consumer implements AsyncIterable<Delivery> {
   }
 
   #take(): Delivery | undefined {
-    if (this.#isHandingBack) return undefined
+    if (this.#isHandingBack()) return undefined
     const delivery = this.#inbox.shift()
     if (delivery === undefined) return undefined
     this.#discount(Math.min(delivery.octets + DELIVERY_OVERHEAD, this.#budgeted))
@@ -285,12 +285,12 @@ export class Consumer implements AsyncIterable<Delivery> {
   }
 
   /** Whether a handler may begin at once. */
-  get #canBegin(): boolean {
-    return this.#begun && this.#pool?.hasRoom === true && !this.#isHandingBack && !this.#waitsForTurn
+  #canBegin(): boolean {
+    return this.#begun && this.#pool?.hasRoom === true && !this.#isHandingBack() && !this.#waitsForTurn
   }
 
   /** Whether what has not been begun is to go back. Without acknowledgements nothing can. */
-  get #isHandingBack(): boolean {
+  #isHandingBack(): boolean {
     return this.#ending.isStopping && !this.#noAck
   }
 

@@ -1,6 +1,7 @@
 // Publishing on one life of a channel: the hot path. A publish without limits of its own costs one promise on a confirm
 // channel, and none on a plain one, where those that have to wait share theirs.
 
+import { Buffer } from 'node:buffer'
 import {
   ArgumentError,
   CallTimeoutError,
@@ -81,9 +82,9 @@ export class Publisher {
       const sent = this.#life.publish(publishing, token, now)
       this.#host.flush()
       if (token !== undefined) return token.promise
-      if (sent === 'sent') return this.#host.publishGate.pass(this.#host.appended() - before)
-      this.#drained ??= new Deferred()
-      return this.#drained.promise
+      if (sent === 'queued') return this.#whenDrained()
+      const appended = sent === 'sent' ? this.#host.appended() - before : octets.length
+      return this.#host.publishGate.pass(appended)
     } catch (error) {
       // The time was asked for, and stands until the turn ends.
       this.#host.flush()
@@ -143,6 +144,11 @@ export class Publisher {
   end(error: Error): void {
     this.#drained?.reject(error)
     this.#drained = undefined
+  }
+
+  #whenDrained(): Promise<void> {
+    this.#drained ??= new Deferred()
+    return this.#drained.promise
   }
 
   #publishLimited(

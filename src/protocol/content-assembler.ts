@@ -79,7 +79,7 @@ export class ContentAssembler<M> {
     this.#received = 0
     this.#phase = 'body'
     if (bodySize === 0) return this.#finish(NO_OCTETS)
-    return this.#isOversized ? { method: this.#method as M, content: undefined } : undefined
+    return this.#isOversized() ? { method: this.#method as M, content: undefined } : undefined
   }
 
   /** A piece of a body frame; `frameComplete` on the last piece of each frame. */
@@ -88,24 +88,24 @@ export class ContentAssembler<M> {
       throw new Violation(ReplyCode.UnexpectedFrame, 'unexpected content body frame')
     const received = this.#received + (end - start)
     const isWhole = frameComplete && this.#received === 0 && received === this.#bodySize
-    if (isWhole && !this.#isOversized) return this.#finish(this.#bodies.keep(octets, start, end))
+    if (isWhole && !this.#isOversized()) return this.#finish(this.#bodies.keep(octets, start, end))
     if (received > this.#bodySize) {
       throw new Violation(
         ReplyCode.FrameError,
         `content body longer than the announced ${this.#bodySize} octets`,
       )
     }
-    if (!this.#isOversized) {
+    if (!this.#isOversized()) {
       this.#reserve(received)
       octets.copy(this.#body, this.#received, start, end)
     }
     this.#received = received
     if (!frameComplete || received < this.#bodySize) return undefined
     const assembled = this.#finish(this.#body)
-    return this.#isOversized ? undefined : assembled
+    return this.#isOversized() ? undefined : assembled
   }
 
-  get #isOversized(): boolean {
+  #isOversized(): boolean {
     return this.#bodySize > this.#maxMessageSize
   }
 
