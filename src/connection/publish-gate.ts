@@ -3,11 +3,17 @@
 //
 // Up to 256 KiB per turn of the event loop pass at once. After that the publishes of the turn share a promise that settles
 // in a later turn, when there is room again: a loop that awaits can starve neither timers nor heartbeats nor the socket.
+//
+// To hear when a turn is over costs going round the event loop once more, which who publishes an answer to each delivery
+// would do for each. So the end of a turn is waited for only when a part of the budget is gone; up to there what was
+// published in turns before may count too.
 
 import { Deferred } from './deferred.js'
 
 /** Octets that may be published in one turn before awaiting means waiting: a batch for the socket. */
 const TURN_BUDGET = 256 * 1024
+/** From here on the end of the turn is waited for. */
+const UNSURE_OCTETS = TURN_BUDGET / 4
 const PASSED: Promise<void> = Promise.resolve()
 
 export class PublishGate {
@@ -23,7 +29,7 @@ export class PublishGate {
   /** Octets were accepted for sending; what their publisher is to await. */
   pass(octets: number): Promise<void> {
     this.#octets += octets
-    this.#turn ??= setImmediate(this.#onTurn)
+    if (this.#octets >= UNSURE_OCTETS) this.#turn ??= setImmediate(this.#onTurn)
     if (this.#octets < TURN_BUDGET) return PASSED
     this.#waiting ??= new Deferred()
     return this.#waiting.promise

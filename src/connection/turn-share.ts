@@ -3,12 +3,16 @@
 // other sockets, heartbeats. So after a while nothing more is begun in that turn; it goes on in the next one.
 //
 // Reading the clock costs a tenth of what a small delivery does, so it is looked at now and then: rarely as long as the work is
-// quick, each time when it is not.
+// quick, each time when it is not. To hear when a turn is over costs going round the event loop once more, which a
+// broker that hands out a few deliveries at a time would make us do for each of them. So looks that follow closely are
+// taken for one turn, until there have been enough of them to find out.
 
 import type { Clock } from './clock.js'
 
 /** Milliseconds: few enough for a timer that is due, many enough that going round the event loop costs nothing. */
 const SHARE_MS = 20
+/** From here on the end of the turn is waited for. */
+const UNSURE_MS = 5
 /** Work that takes longer from one look to the next is looked at more closely. */
 const QUICK_MS = 1
 /** Deliveries from one look to the next, when they are quick. */
@@ -19,9 +23,11 @@ export class TurnShare {
   readonly #waiting: (() => void)[] = []
   #stride = 1
   #untilLook = 1
-  /** When this turn was first looked at; undefined when it has not been. */
+  #lastLookAt = Number.NEGATIVE_INFINITY
+  /** When this turn was first looked at, or one before it of which nobody has noticed that it is over. */
   #begunAt: number | undefined
-  #lastLookAt = 0
+  /** The end of this turn will be noticed. */
+  #isSure = false
   #spent = false
 
   constructor(clock: Clock) {
@@ -44,19 +50,23 @@ export class TurnShare {
 
   #look(): void {
     const now = this.#clock.now()
-    if (this.#begunAt === undefined) {
-      this.#begunAt = now
-      this.#clock.afterPoll(this.#onTurn)
-    } else {
-      this.#stride = now - this.#lastLookAt > QUICK_MS ? 1 : Math.min(2 * this.#stride, STRIDE_MAX)
-      this.#spent = now - this.#begunAt >= SHARE_MS
-    }
-    this.#lastLookAt = now
+    const isQuick = now - this.#lastLookAt <= QUICK_MS
+    if (this.#begunAt !== undefined) this.#stride = isQuick ? Math.min(2 * this.#stride, STRIDE_MAX) : 1
     this.#untilLook = this.#stride
+    this.#lastLookAt = now
+    // It may have been a slow piece of work, or turns that had nothing to do.
+    if (!this.#isSure && !isQuick) this.#begunAt = now
+    this.#begunAt ??= now
+    const takenMs = now - this.#begunAt
+    this.#spent = this.#isSure && takenMs >= SHARE_MS
+    if (this.#isSure || (isQuick && takenMs < UNSURE_MS)) return
+    this.#isSure = true
+    this.#clock.afterPoll(this.#onTurn)
   }
 
   readonly #onTurn = (): void => {
     this.#begunAt = undefined
+    this.#isSure = false
     this.#spent = false
     this.#stride = 1
     this.#untilLook = 1

@@ -54,6 +54,17 @@ describe('PublishGate', () => {
     }
   })
 
+  it('does not wait for the end of a turn in which little is published', async () => {
+    const immediates = (): number =>
+      process.getActiveResourcesInfo().filter(name => name === 'Immediate').length
+    const before = immediates()
+    void gate.pass(BUDGET / 4 - 1)
+    expect(immediates()).to.equal(before)
+    void gate.pass(1)
+    expect(immediates()).to.equal(before + 1)
+    await nextTurn()
+  })
+
   it('lets a publish that waits alone pass at once, or settles it with those that share', async () => {
     const first = new Deferred<void>()
     expect(gate.passAlone(BUDGET - 1, first)).to.equal(true)
@@ -114,6 +125,8 @@ describe('a loop that awaits every publish of a plain channel', () => {
     ['empty bodies', Buffer.alloc(0), undefined],
     ['empty bodies and large headers', Buffer.alloc(0), { headers: { large: 'x'.repeat(5_000) } }],
     ['bodies of 20 KiB', Buffer.alloc(20 * KIB), undefined],
+    ['bodies of 64 KiB', Buffer.alloc(64 * KIB), undefined],
+    ['bodies of 300 KiB', Buffer.alloc(300 * KIB), undefined],
   ]
   for (const [what, body, options] of cases) {
     it(`turns the event loop at least every 256 KiB with ${what}`, async () => {
@@ -136,7 +149,23 @@ describe('a loop that awaits every publish of a plain channel', () => {
     })
   }
 
-  it('keeps no more than the high-water mark and a turn in memory when the peer stops reading, and goes on when it reads', async () => {
+  for (const size of [1_000, 100 * KIB]) {
+    it(`keeps no more than the high-water mark and a turn in memory when the peer stops reading, and goes on when it reads: ${size} octets`, () =>
+      stopsAndGoesOn(size))
+  }
+
+  it('hands over bodies of 64 KiB four at a time', async () => {
+    const { connection, stream } = await VirtualPeer.open()
+    const channel = await connection.openChannel()
+    await nextTurn()
+    stream.writes.length = 0
+    for (let count = 0; count < 16; count++) await channel.publish('', 'q', Buffer.alloc(64 * KIB))
+    await nextTurn()
+    expect(stream.writes.map(({ length }) => Math.round(length / KIB))).to.deep.equal([256, 256, 256, 256])
+    await within(5_000, 'close()', connection.close())
+  })
+
+  async function stopsAndGoesOn(size: number): Promise<void> {
     const highWaterMark = 512 * KIB
     const { connection, peer } = await VirtualPeer.open({ connect: { highWaterMark } })
     const channel = await connection.openChannel()
@@ -144,11 +173,11 @@ describe('a loop that awaits every publish of a plain channel', () => {
     let published = 0
     let stop = false
     const loop = (async () => {
-      for (; !stop; published++) await channel.publish('', 'q', Buffer.alloc(1_000))
+      for (; !stop; published++) await channel.publish('', 'q', Buffer.alloc(size))
     })()
     for (let turn = 0; turn < 50; turn++) await nextTurn()
     const stuckAt = published
-    expect(connection.stats.bufferedOctets).to.be.at.most(highWaterMark + BUDGET + 2_000)
+    expect(connection.stats.bufferedOctets).to.be.at.most(highWaterMark + BUDGET + 2 * size)
     for (let turn = 0; turn < 50; turn++) await nextTurn()
     expect(published, 'publishes while nobody reads').to.equal(stuckAt)
     peer.socket.resume()
@@ -156,7 +185,7 @@ describe('a loop that awaits every publish of a plain channel', () => {
     stop = true
     await within(5_000, 'the end of the loop', loop)
     await within(5_000, 'close()', connection.close())
-  })
+  }
 })
 
 describe('an awaited publish of a plain channel', () => {

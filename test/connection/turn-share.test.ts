@@ -27,7 +27,8 @@ describe('TurnShare', () => {
     expect(work(5)).to.equal(4)
     expect(share.isSpent()).to.equal(true)
     await clock.settle()
-    expect(work(5)).to.equal(4)
+    // It begins to look closely when the first piece of work was slow.
+    expect(work(5)).to.equal(5)
   })
 
   it('is never spent by what takes no time, nor by time that passes between turns', async () => {
@@ -46,9 +47,25 @@ describe('TurnShare', () => {
   it('is looked at each time when work is slow, also behind work that was quick', async () => {
     work(0.01, 500)
     await clock.settle()
-    expect(work(50)).to.equal(1)
-    await clock.settle()
-    expect(work(50)).to.equal(1)
+    for (let turns = 0; turns < 3; turns++) {
+      expect(work(50)).to.equal(2)
+      await clock.settle()
+    }
+  })
+
+  it('waits for the end of a turn only now and then as long as turns are short', async () => {
+    let waits = 0
+    const { afterPoll } = clock
+    clock.afterPoll = callback => {
+      waits++
+      return afterPoll.call(clock, callback)
+    }
+    for (let turns = 0; turns < 1_000; turns++) {
+      expect(work(0.01, 10)).to.equal(10)
+      await clock.settle()
+    }
+    // A tenth of a millisecond each, and the first.
+    expect(waits).to.be.within(20, 22)
   })
 
   it('calls those who wait in the next turn, in order, each once', async () => {
