@@ -7,9 +7,6 @@ import type { ConnectionProtocol, ProtocolEvent } from '../protocol/index.js'
 import { warnOfThrow } from './announcer.js'
 import { AwakeTime, type Clock, LONGEST_TIMER_MS, type Timer } from './clock.js'
 
-/** Octets waiting from which on a command writes at once instead of at the end of the turn: one slab. */
-const INLINE_FLUSH = 64 * 1024
-
 export class Driver {
   readonly protocol: ConnectionProtocol
   /** Called when octets may have left, or ceased to wait: there may be room for more. */
@@ -86,10 +83,10 @@ export class Driver {
     this.#pump(now)
   }
 
-  /** A command was given: what it produced leaves at the end of this turn, or now when it fills a slab. */
+  /** A command was given: what it produced leaves at the end of this turn, or now when there is enough of it. */
   flush(): void {
     // While a batch is with the socket this is asked for each message: no look at the clock for nothing.
-    if (!this.#writing && this.protocol.transmittable >= INLINE_FLUSH) this.#transmit(this.now())
+    if (!this.#writing && this.protocol.hasBatch) this.#transmit(this.now())
     if (this.#flushScheduled) return
     this.#flushScheduled = true
     process.nextTick(Driver.#endTurnOf, this)

@@ -31,5 +31,5 @@ export { beginFrame, endFrame, writeBodyFrames, writeFrameHeader } from './frame
 export { FrameError, type FrameErrorReplyCode } from './frame-error.js'
 export { keepOctets, OctetKeeper } from './kept-octets.js'
 export { Slab, type SlabChunk } from './slab.js'
-export { SLAB_POOL } from './slab-pool.js'
+export { LARGE_SLAB, SLAB_POOL } from './slab-pool.js'
 export { WholeContent } from './whole-content.js'

@@ -15,7 +15,6 @@ import {
   type ConfirmWait,
   callForNobody,
   type Departure,
-  isExclusive,
   nameOf,
   onTheWire,
   PublishCommand,
@@ -39,6 +38,7 @@ import {
 import type { CallName, Method, MethodOf } from './method-types.js'
 import { ENDLESS } from './publish-terms.js'
 import { TermsOfTurn } from './terms-of-turn.js'
+import { WaitingCommands } from './waiting-commands.js'
 
 /** The channel a lane belongs to. */
 export interface LaneOwner {
@@ -64,12 +64,7 @@ export class CommandLane {
   readonly #queue = new CommandQueue<Command>()
   readonly #slot = new CallSlot()
   readonly #terms: TermsOfTurn
-  #callOctets = 0
-  #exclusivesWaiting = 0
-  #settlementsWaiting = 0
-  #publishesWaiting = 0
-  /** Those of them that nobody asks after. */
-  #plainWaiting = 0
+  readonly #waiting = new WaitingCommands()
 
   constructor(channel: LaneOwner, link: ChannelLink, publisher: ChannelPublisher) {
     this.#channel = channel
@@ -89,7 +84,7 @@ export class CommandLane {
   }
 
   get publishesWaiting(): number {
-    return this.#publishesWaiting
+    return this.#waiting.publishes
   }
 
   get nextDeadline(): number {
@@ -104,8 +99,8 @@ export class CommandLane {
     // Not the publishes that wait: while the broker blocks them, calls go on. And not a cancel, of which there is one for each
     // consumer: without it nobody could end that.
     const isLimited = methods[0]?.name !== 'basic.cancel'
-    if (isLimited && this.#callOctets + octets > limits.maxBuffered)
-      throw overfull('a call', octets, this.#callOctets, this.#link)
+    if (isLimited && this.#waiting.callOctets + octets > limits.maxBuffered)
+      throw overfull('a call', octets, this.#waiting.callOctets, this.#link)
     const deadline = now + timeoutMs
     this.#enqueue({ kind: 'call', token, steps, step: 0, deadline, timeoutMs, abandoned: false, octets })
     this.advance()
@@ -129,8 +124,10 @@ export class CommandLane {
       return 'sent'
     }
     const frames = encodeAhead(encodePublish, this.#channel.number, outbound.frameMax, publishing)
-    this.#enqueue(new PublishCommand(token, confirming, publishing, frames, terms))
-    return 'queued'
+    const command = new PublishCommand(token, confirming, publishing, frames, terms)
+    const follows = token === undefined && this.#mayFollow(command)
+    this.#enqueue(command)
+    return follows ? 'following' : 'queued'
   }
 
   /** Cancels a consumer that nobody has, before anything else is called; nothing may be outstanding. */
@@ -141,7 +138,7 @@ export class CommandLane {
 
   /** Sends a settlement, in its place among transaction methods and other settlements: one with `multiple` covers those. */
   settle(method: SettlementMethod): Departure {
-    if (this.#exclusivesWaiting === 0 && this.#settlementsWaiting === 0 && !this.#slot.isExclusive) {
+    if (this.#waiting.exclusives === 0 && this.#waiting.settlements === 0 && !this.#slot.isExclusive) {
       this.#append(encodeSettlement, method)
       return 'sent'
     }
@@ -265,7 +262,7 @@ export class CommandLane {
    * confirms waits as long as there are publishes in front that may be confirmed.
    */
   #outlasts(command: Command): command is CallCommand | ConfirmWait {
-    if (command.kind === 'confirmWait') return this.#publishesWaiting > this.#plainWaiting
+    if (command.kind === 'confirmWait') return this.#waiting.publishes > this.#waiting.plain
     return command.kind === 'call' && nameOf(command) === 'basic.cancel' && this.#link.blocked !== undefined
   }
 
@@ -279,23 +276,13 @@ export class CommandLane {
     this.#queue.push(command)
     this.#link.noteQueued(this.#channel.number, command.octets)
     this.#link.wakeBy(command.deadline)
-    this.#count(command, 1)
+    this.#waiting.count(command, 1)
   }
 
   /** A command has left the queue. */
   #discount(command: Command): void {
     this.#link.noteQueued(this.#channel.number, -command.octets)
-    this.#count(command, -1)
-  }
-
-  #count(command: Command, by: 1 | -1): void {
-    if (command.kind === 'call') {
-      this.#callOctets += by * command.octets
-      if (isExclusive(nameOf(command))) this.#exclusivesWaiting += by
-    } else if (command.kind === 'publish') {
-      this.#publishesWaiting += by
-      if (command.token === undefined) this.#plainWaiting += by
-    } else if (command.kind === 'settlement') this.#settlementsWaiting += by
+    this.#waiting.count(command, -1)
   }
 
   #mayGo(command: Command): boolean {
@@ -312,12 +299,24 @@ export class CommandLane {
   }
 
   #mayPublish(): boolean {
+    return !this.#link.outbound.isBusy(this.#channel.number) && this.#mayFollowBody()
+  }
+
+  /** Of a plain publish: nothing but large bodies of its own channel is in front of it, and not too much of that. */
+  #mayFollow({ octets }: PublishCommand): boolean {
+    const { outbound, limits } = this.#link
+    const { plain, plainOctets } = this.#waiting
+    const isOnly = plain === this.#queue.size && this.#mayFollowBody()
+    return isOnly && outbound.size + plainOctets + octets <= limits.highWaterMark
+  }
+
+  /** Whether a publish might leave if no large body of the channel were on its way. */
+  #mayFollowBody(): boolean {
     const { outbound, limits, blocked } = this.#link
     return (
       blocked === undefined &&
       this.flowActive &&
       outbound.queued < limits.highWaterMark &&
-      !outbound.isBusy(this.#channel.number) &&
       !this.#slot.isExclusive &&
       !this.#slot.isMidCall &&
       this.#publisher.outstanding < this.#channel.maxUnconfirmed
@@ -343,7 +342,7 @@ export class CommandLane {
     this.#publisher.sendEncoded(frames, publishing, confirming ? token : undefined, terms)
     if (confirming) return
     if (token !== undefined) this.#link.emit({ type: 'replied', token, reply: undefined })
-    else if (this.#plainWaiting === 0) this.#link.emit({ type: 'drained', channel: this.#channel.owner })
+    else if (this.#waiting.plain === 0) this.#link.emit({ type: 'drained', channel: this.#channel.owner })
   }
 
   #sendStep({ method, frames }: CallStep): void {

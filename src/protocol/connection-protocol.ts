@@ -114,9 +114,9 @@ export class ConnectionProtocol {
     return this.#outbound.size + this.#outbound.inFlight
   }
 
-  /** Octets that the next calls of pollTransmit would hand over. */
-  get transmittable(): number {
-    return this.#outbound.size
+  /** Whether so much waits that it pays to call pollTransmit before the turn ends. */
+  get hasBatch(): boolean {
+    return this.#outbound.isFull
   }
 
   get counts(): TrafficCounts {

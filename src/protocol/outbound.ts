@@ -16,6 +16,7 @@ import {
   FRAME_OVERHEAD,
   FrameType,
   HEARTBEAT_FRAME,
+  LARGE_SLAB,
   SLAB_POOL,
   Slab,
   writeBodyFrames,
@@ -84,6 +85,11 @@ export class Outbound {
   get size(): number {
     const leading = this.#heartbeatLeads ? HEARTBEAT_FRAME.length : 0
     return this.#readyOctets + this.#slab.appended + this.#jobOctets + leading
+  }
+
+  /** Whether it pays to send before the turn ends: a slab is full, or there are large bodies for a batch. */
+  get isFull(): boolean {
+    return this.queued >= LARGE_SLAB || this.size >= BATCH_LIMIT
   }
 
   /** Octets that wait in order: large bodies, which take turns with everything else, left out. */
@@ -288,7 +294,10 @@ export class Outbound {
     this.#seal()
     // Neither small commands nor large bodies may starve the other.
     let taken = this.#takeReady(batch, this.hasJobs ? limit / 2 : limit)
-    for (let job = this.#nextJob(); job !== undefined && taken < limit; job = this.#nextJob()) {
+    for (let job = this.#nextJob(); job !== undefined; job = this.#nextJob()) {
+      const excess = taken - limit
+      // The last few octets of a body would cost a write of their own.
+      if (excess > COPY_LIMIT || (excess >= 0 && job.size - job.offset > COPY_LIMIT)) break
       taken += this.#takeFrame(batch, job)
     }
     return taken

@@ -85,7 +85,7 @@ describe('CommandLane, limits', () => {
     const other = trial.openChannel()
     trial.reads = false
     trial.publish(other)
-    const octets = trial.protocol.transmittable
+    const octets = trial.protocol.unsent
     for (const [highWaterMark, first] of [
       [octets, 'queued'],
       [octets + 1, 'sent'],

@@ -261,7 +261,7 @@ describe('CommandLane, publishes', () => {
     pair.reads = false
     const body = Buffer.alloc(40 * KIB)
     for (const routingKey of ['1', '2', '3', '4', '5']) pair.publish(channel, { routingKey, body })
-    expect(pair.protocol.transmittable).to.be.within(100 * KIB, 140 * KIB)
+    expect(pair.protocol.unsent).to.be.within(100 * KIB, 140 * KIB)
     expect(pair.protocol.buffered).to.be.above(200 * KIB)
     pair.reads = true
     pair.settle()

@@ -408,6 +408,37 @@ describe('Outbound', () => {
     expect(second?.length).to.equal(2 * FRAME_MAX)
   })
 
+  it('takes the last octets of a large body with the batch before them, but no more than are copied elsewhere', () => {
+    const sizesOf = (...bodies: number[]): number[] => {
+      const outbound = new Outbound(FRAME_MAX)
+      for (const [index, size] of bodies.entries()) {
+        const body = Buffer.alloc(size)
+        outbound.appendContent(index + 1, encodePublish, publishing('q', body), body)
+      }
+      return takeAll(outbound).map(({ length }) => Math.round(length / KIB))
+    }
+    expect(sizesOf(1024 * KIB)).to.deep.equal([256, 256, 256, 256])
+    expect(sizesOf(255 * KIB + 8 * KIB)).to.deep.equal([263])
+    expect(sizesOf(256 * KIB + 8 * KIB)).to.deep.equal([256, 8])
+    // What is left of the others must not add up.
+    expect(sizesOf(...Array(4).fill(133 * KIB))).to.deep.equal([256, 256 + 10, 10])
+  })
+
+  it('is full with a slab of small commands, or with large bodies for a batch', () => {
+    const outbound = new Outbound(FRAME_MAX)
+    outbound.append(1, frameOf, 64 * KIB - 1)
+    expect(outbound.isFull).to.equal(false)
+    outbound.append(1, frameOf, 8)
+    expect(outbound.isFull).to.equal(true)
+    takeAll(outbound)
+    for (const channelNumber of [1, 2, 3]) {
+      const body = Buffer.alloc(100 * KIB)
+      expect(outbound.isFull).to.equal(false)
+      outbound.appendContent(channelNumber, encodePublish, publishing('q', body), body)
+    }
+    expect(outbound.isFull).to.equal(true)
+  })
+
   it('ends a batch that is exactly full', () => {
     const outbound = new Outbound(FRAME_MAX)
     const body = Buffer.alloc(20 * KIB)

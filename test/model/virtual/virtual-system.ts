@@ -251,9 +251,9 @@ export class VirtualSystem implements System {
 
   #expectSilence(): void {
     this.advance(120_000)
-    const { buffered, transmittable } = this.#protocol
+    const { buffered, unsent } = this.#protocol
     const isSilent =
-      buffered === 0 && transmittable === 0 && this.#protocol.nextDeadline() === Number.POSITIVE_INFINITY
+      buffered === 0 && unsent === 0 && this.#protocol.nextDeadline() === Number.POSITIVE_INFINITY
     expectThat(isSilent, () => 'something waits after the end of the connection')
   }
 
