@@ -87,7 +87,8 @@ const START: Record<Workload, (opened: Opened) => Run | Promise<Run>> = {
     },
 
   rpc: async ({ connection, body }) => {
-    const client = await openRpcClient(connection)
+    // The other clients have none of their requests confirmed.
+    const client = await openRpcClient(connection, { confirm: false })
     return ({ messages, latencies }) =>
       latencies.time(messages, async () => {
         const reply = await client.request('', RPC_QUEUE, body)

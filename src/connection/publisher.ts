@@ -94,14 +94,17 @@ export class Publisher {
     }
   }
 
-  /** As {@link publish} on a confirm channel, for somebody who may give it up: what is returned is what to give up. */
+  /**
+   * As a mandatory {@link publish}, for somebody who may give it up: what is returned is what to give up. Undefined on a plain
+   * channel when it is on its way: nothing more is heard of it, unless it comes back.
+   */
   publishRevocable(
     exchange: string,
     routingKey: string,
     body: Body,
     options: PublishOptions,
-  ): Deferred<void> {
-    const token = new Deferred<void>()
+  ): Deferred<void> | undefined {
+    const token = this.#life.confirming ? new Deferred<void>() : new PendingCall<void>(nothing)
     const octets = octetsOf(body)
     const publishing = {
       exchange,
@@ -110,9 +113,9 @@ export class Publisher {
       properties: propertiesOf(options),
       body: octets,
     }
-    this.#life.publish(publishing, token, this.#host.turnTime())
+    const sent = this.#life.publish(publishing, token, this.#host.turnTime())
     this.#host.flush()
-    return token
+    return sent === 'sent' && !this.#life.confirming ? undefined : token
   }
 
   /** Resolves when all publishes so far are confirmed. Each has a deadline, so without one of its own it ends too. */

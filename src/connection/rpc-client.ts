@@ -8,23 +8,31 @@ import {
   type CloseReason,
   ConsumerClosedError,
   type PublishProperties,
+  ReturnedError,
+  type ReturnedMessage,
 } from '../protocol/index.js'
 import { AbortWatch, expectNotAborted } from './abort-watch.js'
-import { type Checks, checkOptions, isSignal, isTimeout } from './arguments.js'
+import { type Checks, checkOptions, isBoolean, isSignal, isTimeout } from './arguments.js'
 import type { Channel } from './channel.js'
 import type { Body } from './channel-options.js'
 import { Connection } from './connection.js'
 import { Deferred, handled } from './deferred.js'
 import type { Delivery } from './delivery.js'
 import { refuseOptions } from './rpc-arguments.js'
+import { RpcDeadlines } from './rpc-deadlines.js'
 import { failureIn } from './rpc-reply.js'
 import { type OnSettled, RpcRequest } from './rpc-request.js'
-import { startLimit } from './wait-limit.js'
 
 /** Options of {@link openRpcClient}. */
 export interface RpcClientOptions {
   /** Milliseconds that a request waits for its reply, unless it says otherwise. Default 20 000; it does not follow `rpcTimeout`. */
   timeout?: number | undefined
+  /**
+   * Whether the broker confirms each request. Default true: a request that it refuses, as a queue that is full may make it do,
+   * or does not take over in time rejects as soon as that is known. False saves a frame for each request and, with RabbitMQ, mostly
+   * a round of the event loop; who waits then hears of neither, and goes by the timeout.
+   */
+  confirm?: boolean | undefined
   /** Aborts opening. Later it has no effect. */
   signal?: AbortSignal | undefined
 }
@@ -51,19 +59,23 @@ const REPLY_TO = 'amq.rabbitmq.reply-to'
 const DEFAULT_TIMEOUT_MS = 20_000
 const OWN = ['correlationId', 'replyTo', 'mandatory']
 
-const CLIENT_CHECKS = { timeout: isTimeout, signal: isSignal } satisfies Checks<RpcClientOptions>
+const CLIENT_CHECKS = {
+  timeout: isTimeout,
+  confirm: isBoolean,
+  signal: isSignal,
+} satisfies Checks<RpcClientOptions>
 
 /**
- * Opens a client for request and reply over RabbitMQ's direct reply-to: a confirm channel of its own, with the consumer of
+ * Opens a client for request and reply over RabbitMQ's direct reply-to: a channel of its own, with the consumer of
  * the replies. Rejects as `openChannel` and `consume` do.
  */
 export function openRpcClient(connection: Connection, options: RpcClientOptions = {}): Promise<RpcClient> {
   return handled(async () => {
     if (!(connection instanceof Connection)) throw new ArgumentError('connection', 'must be a Connection')
     checkOptions(options, CLIENT_CHECKS, 'options')
-    const { timeout = DEFAULT_TIMEOUT_MS, signal } = options
-    const channel = await connection.openChannel({ confirm: true, signal })
-    const client = new RpcClient(channel, timeout)
+    const { timeout = DEFAULT_TIMEOUT_MS, confirm = true, signal } = options
+    const channel = await connection.openChannel({ confirm, signal })
+    const client = new RpcClient(channel, timeout, confirm)
     await client.listen(signal)
     return client
   })
@@ -74,19 +86,24 @@ export class RpcClient {
   readonly #channel: Channel
   /** Of requests that do not say otherwise. */
   readonly #timeoutMs: number
+  readonly #confirms: boolean
   readonly #closed = new Deferred<CloseReason>()
   /** By correlation id. */
   readonly #pending = new Map<string, RpcRequest>()
   readonly #aborts = new AbortWatch(causes => {
     for (const [request, cause] of causes) (request as RpcRequest).reject(cause)
   })
+  readonly #deadlines: RpcDeadlines
   #requests = 0
   #droppedReplies = 0
 
   /** @internal */
-  constructor(channel: Channel, timeoutMs: number) {
+  constructor(channel: Channel, timeoutMs: number, confirms: boolean) {
     this.#channel = channel
     this.#timeoutMs = timeoutMs
+    this.#confirms = confirms
+    this.#deadlines = new RpcDeadlines(channel.host.clock, () => this.#pending.values())
+    channel.on('returned', message => this.#receiveReturned(message))
   }
 
   /**
@@ -106,8 +123,8 @@ export class RpcClient {
    * Publishes a request, mandatory, and resolves with its reply; both end at the `timeout`.
    *
    * Rejects with an {@link RpcError} when the other side says that it failed; with a {@link RequestTimeoutError}, or the
-   * signal's reason, when nobody has answered by then; with a {@link ReturnedError} when it reached no queue, a
-   * {@link NackedError} when the broker refused it, an {@link UnconfirmedError} when the broker did not confirm it; and with a
+   * signal's reason, when nobody has answered by then; with a {@link ReturnedError} when it reached no queue; if requests are
+   * confirmed, a {@link NackedError} when the broker refused it, an {@link UnconfirmedError} when it did not confirm it; and with a
    * {@link ChannelClosedError} when the client ends, or has ended. Only a request that was returned, refused or has the outcome
    * `not-sent` was certainly not handled.
    */
@@ -117,7 +134,9 @@ export class RpcClient {
     body: Body,
     options: RpcRequestOptions = {},
   ): Promise<Delivery> {
-    const request = new RpcRequest(String(++this.#requests), { exchange, routingKey }, this.#onSettled)
+    const { endpoint } = this.#channel.host
+    const correlationId = String(++this.#requests)
+    const request = new RpcRequest(correlationId, { exchange, routingKey }, endpoint, this.#onSettled)
     try {
       this.#send(request, exchange, routingKey, body, options)
     } catch (error) {
@@ -158,23 +177,18 @@ export class RpcClient {
     options: RpcRequestOptions,
   ): void {
     refuseOptions(options, OWN, 'options')
-    const { timeout = this.#timeoutMs, signal, ...properties } = options
+    const { timeout = this.#timeoutMs, signal, expiration = timeout, deliveryMode = 1, ...others } = options
     isTimeout(timeout, 'options.timeout')
     if (signal !== undefined) isSignal(signal, 'options.signal')
     expectNotAborted(signal)
-    const { clock, endpoint } = this.#channel.host
     const { correlationId } = request
-    const publishOptions = {
-      ...properties,
-      expiration: properties.expiration ?? timeout,
-      deliveryMode: properties.deliveryMode ?? 1,
-      correlationId,
-      replyTo: REPLY_TO,
-    }
+    const publishOptions = { expiration, deliveryMode, correlationId, replyTo: REPLY_TO, ...others }
     const { publisher } = this.#channel
-    request.follow(publisher.publishRevocable(exchange, routingKey, body, publishOptions))
+    const publish = publisher.publishRevocable(exchange, routingKey, body, publishOptions)
+    if (publish !== undefined) request.follow(publish, this.#confirms)
     this.#pending.set(correlationId, request)
-    request.keep(startLimit(clock, timeout, () => request.expire(timeout, endpoint)))
+    request.begin(timeout, this.#channel.host.clock.now())
+    this.#deadlines.wakeBy(request.deadline)
     this.#aborts.watch(signal, request)
   }
 
@@ -196,6 +210,12 @@ export class RpcClient {
     else request.reject(failure)
   }
 
+  /** On a confirm channel the publish itself tells, once it is confirmed. */
+  #receiveReturned(message: ReturnedMessage): void {
+    const request = this.#pending.get(message.properties.correlationId ?? '')
+    request?.reject(new ReturnedError(message, this.#channel.host.endpoint))
+  }
+
   #end(reason: CloseReason, consumerTag: string): void {
     const { number, state, host } = this.#channel
     const { endpoint } = host
@@ -208,6 +228,7 @@ export class RpcClient {
   }
 
   #abandon(error: Error): void {
+    this.#deadlines.stop()
     for (const request of this.#pending.values()) request.reject(error)
   }
 }

@@ -2,9 +2,9 @@
 // its signal, or the end of its client. Those that come later change nothing.
 
 import { type Endpoint, RequestTimeoutError } from '../protocol/index.js'
-import type { Timer } from './clock.js'
 import { Deferred } from './deferred.js'
 import type { Delivery } from './delivery.js'
+import type { Deadlined } from './rpc-deadlines.js'
 
 /** Where a request goes. */
 export interface RequestAddress {
@@ -15,30 +15,38 @@ export interface RequestAddress {
 /** What is told of a request that is settled; with the error, if it was not answered. */
 export type OnSettled = (request: RpcRequest, error: Error | undefined) => void
 
-export class RpcRequest extends Deferred<Delivery> {
+export class RpcRequest extends Deferred<Delivery> implements Deadlined {
   readonly correlationId: string
   readonly #address: RequestAddress
   readonly #onSettled: OnSettled
-  #timer: Timer | undefined
+  readonly #endpoint: Endpoint
+  #timeoutMs = 0
+  #deadline = Number.POSITIVE_INFINITY
   #publish: Deferred<void> | undefined
   #isConfirmed = false
   #isSettled = false
 
-  constructor(correlationId: string, address: RequestAddress, onSettled: OnSettled) {
+  constructor(correlationId: string, address: RequestAddress, endpoint: Endpoint, onSettled: OnSettled) {
     super()
+    this.#endpoint = endpoint
     this.correlationId = correlationId
     this.#address = address
     this.#onSettled = onSettled
   }
 
-  /** The publish that carries it, as long as it is not confirmed. */
+  /** The publish that carries it, as long as it can be given up: until it is confirmed, or sent where nothing is confirmed. */
   get publish(): Deferred<void> | undefined {
-    return this.#isConfirmed ? undefined : this.#publish
+    return this.#publish
   }
 
-  /** The timer that ends it, to be stopped when something else does. */
-  keep(timer: Timer): void {
-    this.#timer = timer
+  get deadline(): number {
+    return this.#deadline
+  }
+
+  /** Its time begins. */
+  begin(timeoutMs: number, now: number): void {
+    this.#timeoutMs = timeoutMs
+    this.#deadline = now + timeoutMs
   }
 
   override resolve(reply: Delivery): void {
@@ -52,17 +60,18 @@ export class RpcRequest extends Deferred<Delivery> {
   }
 
   /** Its time is over. */
-  expire(timeoutMs: number, details: Endpoint): void {
+  expire(): void {
     const request = { ...this.#address, confirmed: this.#isConfirmed }
-    this.reject(new RequestTimeoutError(timeoutMs, request, details))
+    this.reject(new RequestTimeoutError(this.#timeoutMs, request, this.#endpoint))
   }
 
-  /** Follows the publish that carries it. */
-  follow(publish: Deferred<void>): void {
+  /** Follows the publish that carries it; whether it resolves when the broker has confirmed it. */
+  follow(publish: Deferred<void>, isConfirmed: boolean): void {
     this.#publish = publish
     publish.promise.then(
       () => {
-        this.#isConfirmed = true
+        this.#publish = undefined
+        this.#isConfirmed = isConfirmed
       },
       (error: Error) => {
         this.#publish = undefined
@@ -74,7 +83,6 @@ export class RpcRequest extends Deferred<Delivery> {
   #end(error: Error | undefined): void {
     if (this.#isSettled) return
     this.#isSettled = true
-    this.#timer?.cancel()
     this.#onSettled(this, error)
   }
 }

@@ -122,8 +122,9 @@ export class ChannelPublisher {
     const { outbound } = this.#link
     const position = outbound.appendContent(this.#channelNumber, copyPublish, frames, publishing.body)
     if (token === undefined) return
-    const returnable = publishing.mandatory
-      ? this.#returns.add({ ...publishing, propertyOctets: propertyOctetsIn(frames) })
+    const { exchange, routingKey, mandatory, body } = publishing
+    const returnable = mandatory
+      ? this.#returns.add({ exchange, routingKey, propertyOctets: propertyOctetsIn(frames), body })
       : undefined
     this.#await(new SentPublish(token, publishing, position, terms, returnable))
   }

@@ -250,7 +250,7 @@ describe('RpcClient', () => {
       await virtual.clock.settle()
     })
 
-    it('leaves nothing behind', async () => {
+    it('leaves nothing behind but a timer of the client, which goes with that', async () => {
       const controller = new AbortController()
       const { request, id } = await ask({ signal: controller.signal })
       expect(getEventListeners(controller.signal, 'abort')).to.have.lengthOf(1)
@@ -259,9 +259,16 @@ describe('RpcClient', () => {
       reply(id, 'ten')
       await textOf(request)
       expect(getEventListeners(controller.signal, 'abort')).to.deep.equal([])
-      expect(virtual.clock.timers, 'the timer of the connection').to.have.lengthOf(1)
+      for (let requests = 0; requests < 10; requests++) {
+        const again = await ask()
+        reply(again.id, 'ten')
+        await textOf(again.request)
+      }
+      expect(virtual.clock.timers).to.have.lengthOf(2)
       controller.abort()
       await virtual.clock.settle()
+      void client.close()
+      expect(virtual.clock.timers, 'those of the connection, and of the close').to.have.lengthOf(1)
     })
 
     it('takes no notice of replies that fit no request, and counts them', async () => {
@@ -434,6 +441,55 @@ describe('RpcClient', () => {
       reply(id, 'ten')
       await textOf(request)
       await virtual.clock.advance(40_000)
+    })
+  })
+
+  describe('without confirms', () => {
+    beforeEach(async () => {
+      await client.close()
+      asked.length = 0
+      await open({ confirm: false })
+    })
+
+    it('uses a plain channel, and publishes mandatory as before', async () => {
+      const { request, id } = await ask()
+      expect(asked[0]?.method.args.mandatory).to.equal(true)
+      reply(id, 'ten')
+      expect(await textOf(request)).to.equal('ten')
+    })
+
+    it('rejects a request that came back, and no other', async () => {
+      const [other, { request }] = [await ask(), await ask()]
+      const args = { replyCode: 312, replyText: 'NO_ROUTE', exchange: '', routingKey: 'orders' }
+      const { body, properties } = asked[1] as Asked
+      const returned = { name: 'basic.return', args } as const
+      virtual.peer.sendContent(channelNumber, returned, body, properties)
+      const error = await rejectionOf(request, ReturnedError)
+      expect(error).to.include({ replyCode: 312, connectionName: 'asker' })
+      virtual.peer.sendContent(channelNumber, returned, body, { ...properties, correlationId: 'unknown' })
+      virtual.peer.sendContent(channelNumber, returned, body, { ...properties, correlationId: undefined })
+      reply(other.id, 'ten')
+      expect(await textOf(other.request)).to.equal('ten')
+    })
+
+    it('says of a request that timed out that it was not confirmed', async () => {
+      const { request } = await ask({ timeout: 100 })
+      await virtual.clock.advance(100)
+      expect((await rejectionOf(request, RequestTimeoutError)).confirmed).to.equal(false)
+    })
+
+    it('does not send a request whose time is over before its turn', async () => {
+      virtual.peer.send(0, { name: 'connection.blocked', args: { reason: 'low on memory' } })
+      await virtual.clock.settle()
+      const request = client.request('', 'orders', 'how much?', { timeout: 100 })
+      await virtual.clock.advance(100)
+      await rejectionOf(request, RequestTimeoutError)
+      const next = client.request('', 'orders', 'and now?')
+      virtual.peer.send(0, { name: 'connection.unblocked', args: {} })
+      await virtual.clock.settle()
+      expect(asked.map(({ body }) => String(body))).to.deep.equal(['and now?'])
+      reply(String(asked[0]?.properties['correlationId']), 'ten')
+      expect(await textOf(next)).to.equal('ten')
     })
   })
 

@@ -129,6 +129,17 @@ describe('request and reply, with RabbitMQ', () => {
     expect(await ask(await serve(() => 'ten'), 'x')).to.equal('ten')
   })
 
+  it('does the same on a plain channel when requests are not to be confirmed', async () => {
+    client = await openRpcClient(session.connection, { confirm: false })
+    const queue = await serve(request => `re: ${request.body}`)
+    const numbers = Array.from({ length: 200 }, (_, index) => String(index))
+    const returned = client.request('', 'no such queue', 'x')
+    const replies = await Promise.all(numbers.map(number => ask(queue, number)))
+    expect(replies).to.deep.equal(numbers.map(number => `re: ${number}`))
+    expect((await rejectionOf(returned, ReturnedError)).replyText).to.equal('NO_ROUTE')
+    expect(client.droppedReplies).to.equal(0)
+  })
+
   it('tells the requester that the handler failed, and dead-letters the request', async () => {
     const failures: unknown[] = []
     session.channel.on('handlerError', error => failures.push(error))
