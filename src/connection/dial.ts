@@ -14,15 +14,22 @@ import type { Settings } from './options.js'
 import { tlsFor } from './tls-options.js'
 
 /**
- * All connections read into the same memory: the callback is synchronous, and what is kept is copied. 64 KiB stay in the
- * processor's cache; larger reads were measured slower, and a fresh buffer for each read slower still.
+ * All connections read into the same memory, but for what has a place of its own: the callback is synchronous, and what is kept
+ * is copied. 64 KiB stay in the processor's cache; larger reads were measured slower, and a fresh buffer for each read slower still.
  */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024)
 
+/** Who takes what is read. */
+export interface Receiver {
+  /** The chunk is lent. */
+  receive(chunk: Buffer): void
+  /** Where the octets that come next may be put, as many as go in; undefined: anywhere. */
+  readonly place: Buffer | undefined
+}
+
 /** Where what is read goes, from when somebody is there. The stream holds on to this, and not to the dial. */
 export interface Intake {
-  /** The chunk is lent. */
-  receiver: { receive(chunk: Buffer): void } | undefined
+  receiver: Receiver | undefined
 }
 
 /** Who is told how it went. */
@@ -188,7 +195,7 @@ function readInto(intake: Intake): OnReadOpts {
     intake.receiver?.receive((buffer as Buffer).subarray(0, octets))
     return true
   }
-  return { buffer: READ_BUFFER, callback }
+  return { buffer: () => intake.receiver?.place ?? READ_BUFFER, callback }
 }
 
 /** Streams need not be of Node's own class: some wrap what is no Node stream. */

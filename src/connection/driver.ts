@@ -83,6 +83,11 @@ export class Driver {
     this.#pump(now)
   }
 
+  /** Where the octets that come next may be put; undefined: anywhere. */
+  get place(): Buffer | undefined {
+    return this.#ended ? undefined : this.protocol.place
+  }
+
   /** A command was given: what it produced leaves at the end of this turn, or now when there is enough of it. */
   flush(): void {
     // While a batch is with the socket this is asked for each message: no look at the clock for nothing.

@@ -57,6 +57,12 @@ export class FrameDecoder {
     return this.#headerOctets > 0
   }
 
+  /** Octets of payload that are still to come of a body frame; undefined outside of one. Its frame-end comes behind them. */
+  get bodyLeft(): number | undefined {
+    const isInBody = this.#headerOctets === FRAME_HEADER_SIZE && this.#type === FrameType.Body
+    return isInBody ? this.#payloadLeft : undefined
+  }
+
   /** Octets of memory held for an unfinished frame; never more than `frameMax`. */
   get buffered(): number {
     return this.#carry.length

@@ -127,6 +127,10 @@ export class ChannelProtocol implements ChannelLife {
     if (assembled !== undefined) this.#receiveContent(assembled)
   }
 
+  placeFor(octets: number): Buffer | undefined {
+    return this.#assembler.placeFor(octets)
+  }
+
   handleTimeout(now: number): void {
     if (this.#lifecycle.isOver) return
     this.#lifecycle.expire(now)
@@ -307,10 +311,8 @@ export class ChannelProtocol implements ChannelLife {
       case 'basic.return':
         return this.#assembler.begin(method)
       case 'basic.ack':
-        this.#publisher.settle(method.args.deliveryTag, method.args.multiple, true)
-        return this.advance()
       case 'basic.nack':
-        this.#publisher.settle(method.args.deliveryTag, method.args.multiple, false)
+        this.#publisher.settle(method.args.deliveryTag, method.args.multiple, method.name === 'basic.ack')
         return this.advance()
       case 'basic.cancel':
         return this.#receiveCancel(method.args)

@@ -29,7 +29,7 @@ import { Inbound } from './inbound.js'
 import type { Method, MethodArgs } from './method-types.js'
 import { Outbound } from './outbound.js'
 import { sharedProperties } from './server-properties.js'
-import type { TrafficCounts } from './traffic-counts.js'
+import { countTraffic, type TrafficCounts } from './traffic-counts.js'
 import type { TuneParameters } from './tune.js'
 
 export interface ProtocolOptions {
@@ -99,6 +99,11 @@ export class ConnectionProtocol {
     return this.#channels.blocked
   }
 
+  /** Where the octets that come next may be put before they are received; undefined: anywhere. */
+  get place(): Buffer | undefined {
+    return this.#inbound.place
+  }
+
   /** Octets that wait: for their turn, to be handed over by pollTransmit, or for the socket to take them. */
   get buffered(): number {
     return this.#channels.buffered
@@ -120,14 +125,7 @@ export class ConnectionProtocol {
   }
 
   get counts(): TrafficCounts {
-    return {
-      framesSent: this.#outbound.frames + this.#outbound.heartbeats,
-      framesReceived: this.#inbound.frames,
-      octetsSent: this.#outbound.taken,
-      octetsReceived: this.#inbound.octets,
-      heartbeatsSent: this.#outbound.heartbeats,
-      heartbeatsReceived: this.#inbound.heartbeats,
-    }
+    return countTraffic(this.#inbound, this.#outbound)
   }
 
   /** Milliseconds since the last octet came; undefined before Tune. */

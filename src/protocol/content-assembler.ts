@@ -10,7 +10,7 @@
 // into the message's own buffer. That is not sized by what the peer announces but by what it has sent: it grows fourfold, so that a
 // lie about the size costs little.
 
-import { type ByteReader, FrameError, NO_OCTETS, OctetKeeper } from '../frames/index.js'
+import { type ByteReader, FRAME_OVERHEAD, FrameError, NO_OCTETS, OctetKeeper } from '../frames/index.js'
 import { CONTENT_CLASS_ID, Content } from './content.js'
 import { NO_PROPERTIES, skipProperties } from './properties.js'
 import { ReplyCode } from './reply-codes.js'
@@ -26,6 +26,10 @@ export interface Assembled<M> {
 /** Body octets that are reserved on the peer's word alone. */
 const TRUSTED_BODY_SIZE = 1_048_576
 const GROWTH_FACTOR = 4
+/** Octets of a body that are not copied are worth a read of their own from here on. */
+const WORTH_A_READ = 32 * 1024
+/** For what stands between the frames of a body: the frame-end of one, and the header of the next. */
+const BETWEEN_FRAMES = Buffer.allocUnsafeSlow(FRAME_OVERHEAD)
 
 type Phase = 'idle' | 'header' | 'body'
 
@@ -97,12 +101,26 @@ export class ContentAssembler<M> {
     }
     if (!this.#isOversized()) {
       this.#reserve(received)
-      octets.copy(this.#body, this.#received, start, end)
+      if (!this.#isInPlace(octets, start)) octets.copy(this.#body, this.#received, start, end)
     }
     this.#received = received
     if (!frameComplete || received < this.#bodySize) return undefined
     const assembled = this.#finish(this.#body)
     return this.#isOversized() ? undefined : assembled
+  }
+
+  /** Where the next octets of a body frame may be put, of which so many are still to come. Undefined: anywhere. */
+  placeFor(octets: number): Buffer | undefined {
+    const left = this.#bodySize - this.#received
+    if (this.#phase !== 'body' || this.#isOversized()) return undefined
+    if (octets === 0) return left >= WORTH_A_READ ? BETWEEN_FRAMES : undefined
+    const end = Math.min(this.#received + octets, this.#body.length)
+    return end - this.#received >= WORTH_A_READ ? this.#body.subarray(this.#received, end) : undefined
+  }
+
+  #isInPlace(octets: Buffer, start: number): boolean {
+    const body = this.#body
+    return octets.buffer === body.buffer && octets.byteOffset + start === body.byteOffset + this.#received
   }
 
   #isOversized(): boolean {

@@ -63,6 +63,10 @@ export class FrameRouter implements FrameSink {
     this.#channels()?.expectContent(channelNumber)?.receiveBody(octets, start, end, frameComplete)
   }
 
+  placeFor(channelNumber: number, octets: number): Buffer | undefined {
+    return this.#channels()?.peek(channelNumber)?.placeFor(octets)
+  }
+
   /** The channels, as long as anybody listens to them. No getter: V8 looks a private one up anew each time. */
   #channels(): ChannelDirectory | undefined {
     return this.#life.state === 'closing' ? undefined : this.#all

@@ -22,6 +22,8 @@ export interface FrameSink {
   receiveMethod(channelNumber: number, method: Method): void
   receiveHeader(channelNumber: number, payload: Reader): void
   receiveBody(channelNumber: number, octets: Buffer, start: number, end: number, frameComplete: boolean): void
+  /** Where the next octets of a body frame may be put, of which so many are still to come. Undefined: anywhere. */
+  placeFor(channelNumber: number, octets: number): Buffer | undefined
 }
 
 // For all connections: what is found, or read, is looked at before anything else is.
@@ -54,6 +56,12 @@ export class Inbound {
   /** Whether the octets so far end inside a frame. */
   get midFrame(): boolean {
     return this.#decoder.midFrame
+  }
+
+  /** Where the octets that come next may be put before they are received: a large body is not copied then. Undefined: anywhere. */
+  get place(): Buffer | undefined {
+    const { bodyLeft, channelNumber } = this.#decoder
+    return bodyLeft === undefined ? undefined : this.#sink.placeFor(channelNumber, bodyLeft)
   }
 
   set frameMax(frameMax: number) {

@@ -1,3 +1,4 @@
+import { randomFillSync } from 'node:crypto'
 import { createServer, type LookupFunction, type Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -40,7 +41,7 @@ describe('Dial', () => {
     return new Dial(settle({ host: '127.0.0.1', port: port(), ...options }), {
       onConnected: (stream, intake) => {
         connected.push(stream)
-        intake.receiver = { receive: chunk => receive(chunk) }
+        intake.receiver = { receive: chunk => receive(chunk), place: undefined }
       },
       onFailed: error => void failed.push(error),
     })
@@ -64,6 +65,43 @@ describe('Dial', () => {
     expect(connected[0]?.destroyed).to.equal(false)
     expect(failed).to.deep.equal([])
     expect(connected[0]?.listenerCount('error')).to.equal(0)
+  })
+
+  it('reads into the place that the receiver names, as long as it names one', async () => {
+    const octets = randomFillSync(Buffer.alloc(200_000))
+    const [body, rest] = [Buffer.alloc(150_000), [] as Buffer[]]
+    const reads: string[] = []
+    let placed = 0
+    let received = 0
+    new Dial(settle({ host: '127.0.0.1', port: port() }), {
+      onConnected: (stream, intake) => {
+        connected.push(stream)
+        intake.receiver = {
+          receive: chunk => {
+            received += chunk.length
+            const isPlaced = chunk.buffer === body.buffer
+            reads.push(isPlaced ? 'placed' : 'lent')
+            if (isPlaced) placed += chunk.length
+            else rest.push(Buffer.from(chunk))
+          },
+          // Behind the first chunk, until it is full.
+          get place() {
+            return received > 0 && placed < body.length ? body.subarray(placed) : undefined
+          },
+        }
+      },
+      onFailed: error => void failed.push(error),
+    }).start()
+    await until(2_000, 'the stream', () => connected.length === 1 && accepted.length === 1)
+    const [peer] = accepted as [Socket]
+    peer.write(octets.subarray(0, 1_000))
+    await until(2_000, 'the first chunk', () => received === 1_000)
+    peer.write(octets.subarray(1_000))
+    await until(2_000, 'everything', () => received === octets.length)
+    expect(placed).to.equal(body.length)
+    const first = rest.shift() as Buffer
+    expect(Buffer.concat([first, body, ...rest]).equals(octets)).to.equal(true)
+    expect([reads[0], reads[1], reads.at(-1)]).to.deep.equal(['lent', 'placed', 'lent'])
   })
 
   it('fails once', () => {

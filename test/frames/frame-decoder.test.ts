@@ -267,6 +267,16 @@ describe('FrameDecoder', () => {
     expect(collector.decoder.midFrame).to.equal(true)
   })
 
+  it('says how much of the payload of a body frame is still to come, and nothing outside of one', () => {
+    const collector = new Collector()
+    const left = [...hex`${DELIVER} 03 0001 00000003 616263 ce 08 0000 00000000 ce`].map(octet => {
+      collector.push(Buffer.from([octet]))
+      return collector.decoder.bodyLeft
+    })
+    const outside = Array(DELIVER.length + 6).fill(undefined)
+    expect(left).to.deep.equal([...outside, 3, 2, 1, 0, ...Array(9).fill(undefined)])
+  })
+
   it('buffers nothing for a frame before the first octet of its payload', () => {
     expect(decode(hex`01 0001 0001fff8`).decoder.buffered).to.equal(0)
   })

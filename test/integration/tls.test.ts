@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createPrivateKey, randomFillSync, X509Certificate } from 'node:crypto'
 import { createServer, request } from 'node:http'
 import { connect as connectSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -116,7 +116,7 @@ describe('connect, over TLS, with RabbitMQ', () => {
     const connection = await connect(node.tls.url, { tls: trust })
     const channel = await connection.openChannel({ confirm: true })
     const { queue } = await channel.queueDeclare()
-    const bodies = [1, 65_536, 3_000_000].map((length, seed) => Buffer.alloc(length, `body ${seed}`))
+    const bodies = [1, 65_536, 3_000_000].map(length => randomFillSync(Buffer.alloc(length)))
     await Promise.all(bodies.map(body => channel.publish('', queue, body)))
     for (const body of bodies) {
       const delivery = await channel.get(queue, { noAck: true })

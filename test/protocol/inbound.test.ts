@@ -34,6 +34,8 @@ class Log implements FrameSink {
     this.lines.push(`${channelNumber} header of ${payload.remaining}`)
   }
 
+  placeFor(): undefined {}
+
   receiveBody(
     channelNumber: number,
     buffer: Buffer,
@@ -164,6 +166,7 @@ describe('Inbound', () => {
       receiveMethod: (channelNumber, method) => log.receiveMethod(channelNumber, method),
       receiveHeader: (channelNumber, payload) => log.receiveHeader(channelNumber, payload),
       receiveBody: (...parameters) => log.receiveBody(...parameters),
+      placeFor: () => undefined,
     })
     inbound.receive(Buffer.concat([OPEN_OK, DELIVERY]))
     expect(log.lines).to.deep.equal(['0 connection.open-ok {}'])
