@@ -37,7 +37,8 @@ export class Delivery {
 
   /**
    * The message body. Its octets are the delivery's own, and may be kept and changed. Those behind `body.buffer` are not: a body of
-   * 65 octets to 8 KiB lies beside others, and whoever keeps it keeps at most 252 times its own octets with it.
+   * 65 octets to 8 KiB lies beside others, and whoever keeps it keeps at most 252 times its own octets with it; one of 32 to
+   * 128 KiB may lie between what was read with it.
    */
   get body(): Buffer {
     return this.#incoming.content.body

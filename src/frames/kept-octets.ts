@@ -10,6 +10,9 @@
 //   up to 8 KiB        beside others in 64 KiB: at most 64 times
 //   above              memory of its own
 //
+// From 32 KiB on they may have been read into memory that was offered for that: there they stay, one in each, and hold on to
+// five times their octets at most.
+//
 // Node's own pool (Buffer.from) is 8 KiB for what is below 4 KiB: 512 times its own for 16 octets, and for 1 KiB it was
 // measured to cost three times as much as this.
 
@@ -26,6 +29,8 @@ const OWN_UP_TO = 64
 const LOOP_UP_TO = 24
 const SMALL_BELOW = 1024
 const SHARED_UP_TO = 8 * 1024
+/** From here on a copy costs more than memory that was offered in vain. */
+const OFFERED_FROM = 32 * 1024
 
 type ViewConstructor = new (memory: ArrayBufferLike, offset: number, octets: number) => Buffer
 
@@ -81,6 +86,8 @@ export class OctetKeeper {
   readonly #source = new Source()
   readonly #small: Shared
   readonly #medium: Shared
+  /** What was offered, and nothing has stayed in. */
+  readonly #offered = new WeakSet<ArrayBufferLike>()
 
   /** @param allocate makes the memory that several share */
   constructor(allocate: Allocate = octets => NodeBuffer.allocUnsafeSlow(octets).buffer) {
@@ -88,9 +95,28 @@ export class OctetKeeper {
     this.#medium = new Shared(64 * 1024, allocate)
   }
 
-  /** A copy of the octets from `start` up to `end`, for as long as somebody wants it. */
+  /** Memory to read into. The first large octets that are kept of what it holds are not copied. */
+  offer(size: number): Buffer {
+    const offered = NodeBuffer.allocUnsafeSlow(size)
+    this.#offered.add(offered.buffer)
+    return offered
+  }
+
+  /**
+   * Where so many octets may stay that begin at `start`, when they, or the first of them, were read into memory that was
+   * offered; the rest may be put there. Undefined when they were not.
+   */
+  adopt({ buffer: memory, byteOffset }: Buffer, start: number, size: number): Buffer | undefined {
+    const offset = byteOffset + start
+    if (size < OFFERED_FROM || offset + size > memory.byteLength) return undefined
+    return this.#offered.delete(memory) ? new View(memory, offset, size) : undefined
+  }
+
+  /** The octets from `start` up to `end`, for as long as somebody wants them: mostly a copy. */
   keep(buffer: Buffer, start: number, end: number): Buffer {
     const size = end - start
+    const adopted = size < OFFERED_FROM ? undefined : this.adopt(buffer, start, size)
+    if (adopted !== undefined) return adopted
     const kept = this.#take(size)
     if (size > LOOP_UP_TO) kept.set(this.#source.view(buffer, start, size))
     else for (let index = 0; index < size; index++) kept[index] = buffer[start + index] as number

@@ -28,6 +28,10 @@ const TRUSTED_BODY_SIZE = 1_048_576
 const GROWTH_FACTOR = 4
 /** Octets of a body that are not copied are worth a read of their own from here on. */
 const WORTH_A_READ = 32 * 1024
+/** Memory for larger ones is not offered before anything of them has come. */
+const OFFERED_UP_TO = 128 * 1024
+/** For what stands between two bodies: one frame-end, the method and header frame, and the header of the next body frame. */
+const BESIDES = 1024
 /** For what stands between the frames of a body: the frame-end of one, and the header of the next. */
 const BETWEEN_FRAMES = Buffer.allocUnsafeSlow(FRAME_OVERHEAD)
 
@@ -100,6 +104,7 @@ export class ContentAssembler<M> {
       )
     }
     if (!this.#isOversized()) {
+      if (this.#received === 0) this.#body = this.#bodies.adopt(octets, start, this.#bodySize) ?? NO_OCTETS
       this.#reserve(received)
       if (!this.#isInPlace(octets, start)) octets.copy(this.#body, this.#received, start, end)
     }
@@ -113,9 +118,16 @@ export class ContentAssembler<M> {
   placeFor(octets: number): Buffer | undefined {
     const left = this.#bodySize - this.#received
     if (this.#phase !== 'body' || this.#isOversized()) return undefined
+    if (octets === 0 && left === 0) return this.#offer()
     if (octets === 0) return left >= WORTH_A_READ ? BETWEEN_FRAMES : undefined
     const end = Math.min(this.#received + octets, this.#body.length)
     return end - this.#received >= WORTH_A_READ ? this.#body.subarray(this.#received, end) : undefined
+  }
+
+  /** Behind a large body mostly comes another like it: it can stay where it is read to. */
+  #offer(): Buffer | undefined {
+    const size = this.#bodySize
+    return size >= WORTH_A_READ && size <= OFFERED_UP_TO ? this.#bodies.offer(size + BESIDES) : undefined
   }
 
   #isInPlace(octets: Buffer, start: number): boolean {

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { keepOctets } from '../../src/frames/kept-octets.js'
+import { keepOctets, OctetKeeper } from '../../src/frames/kept-octets.js'
 import { octets } from '../support/arbitraries.js'
 
 const KIB = 1024
@@ -54,4 +54,37 @@ describe('keepOctets', () => {
       expect(places.size, 'no two in one place').to.equal(kept.length)
     })
   }
+})
+
+describe('OctetKeeper, memory that is offered', () => {
+  const keeper = new OctetKeeper()
+
+  it('keeps the first large octets in it as they are, once', () => {
+    const offered = keeper.offer(80 * KIB)
+    const chunk = offered.fill('abc').subarray(5, 79 * KIB)
+    expect(keeper.keep(chunk, 0, 32 * KIB - 1).buffer, 'too small').to.not.equal(offered.buffer)
+    const kept = keeper.keep(chunk, 7, 7 + 32 * KIB)
+    expect([kept.buffer, kept.byteOffset, kept.length]).to.deep.equal([offered.buffer, 12, 32 * KIB])
+    expect(kept).to.be.instanceOf(Buffer)
+    expect(keeper.keep(chunk, 40 * KIB, 75 * KIB).buffer, 'a second time').to.not.equal(offered.buffer)
+  })
+
+  it('adopts what has only begun to come, if all of it goes in', () => {
+    const offered = keeper.offer(65 * KIB)
+    const chunk = offered.subarray(0, 2 * KIB)
+    expect(keeper.adopt(chunk, KIB, 64 * KIB + 1)).to.equal(undefined)
+    expect(keeper.adopt(chunk, KIB, 32 * KIB - 1)).to.equal(undefined)
+    const adopted = keeper.adopt(chunk, KIB, 64 * KIB)
+    expect([adopted?.buffer, adopted?.byteOffset, adopted?.length]).to.deep.equal([
+      offered.buffer,
+      KIB,
+      64 * KIB,
+    ])
+    expect(keeper.adopt(chunk, KIB, 64 * KIB)).to.equal(undefined)
+  })
+
+  it('adopts nothing that lies elsewhere, nor what another keeper has offered', () => {
+    expect(keeper.adopt(Buffer.alloc(64 * KIB), 0, 64 * KIB)).to.equal(undefined)
+    expect(new OctetKeeper().adopt(keeper.offer(64 * KIB), 0, 64 * KIB)).to.equal(undefined)
+  })
 })

@@ -102,9 +102,7 @@ describe('ConnectionProtocol, the place of the octets that come next', () => {
     expect(place?.length).to.be.within(99 * KIB, 100 * KIB)
     pair.sendOctets(octets.subarray(200, 80 * KIB))
     expect(pair.protocol.place, 'too little is left').to.equal(undefined)
-    pair.sendOctets(octets.subarray(80 * KIB, octets.length - 1))
-    expect(pair.protocol.place, 'before the last frame-end').to.equal(undefined)
-    pair.sendOctets(octets.subarray(octets.length - 1))
+    pair.sendOctets(octets.subarray(80 * KIB))
     expect(told(pair)).to.have.lengthOf(1)
     expect(pair.protocol.place).to.equal(undefined)
   })
@@ -116,6 +114,40 @@ describe('ConnectionProtocol, the place of the octets that come next', () => {
     expect(told(pair)).to.deep.equal(
       bodies.map((body, index) => `${index + 1} ${index + 1} ${body.toString('base64')}`),
     )
+  })
+
+  it('is offered behind a large body for another like it, which stays there', () => {
+    const pair = opened()
+    // A read that ends with the octets of a body is what begins it.
+    const bodies = Array.from({ length: 20 }, (_, index) => bodyOf((index === 0 ? 100 : 64) * KIB, index))
+    const { placed, reads } = read(
+      pair,
+      Buffer.concat(bodies.map((body, index) => delivery(body, index + 1))),
+    )
+    const received = pair.eventsOf('delivered').map(({ delivery: { content } }) => content.body)
+    expect(received.every((body, index) => body.equals(bodies[index] as Buffer))).to.equal(true)
+    // All but the first read goes where the octets belong: one for each body.
+    expect(placed).to.be.above(19 * 64 * KIB)
+    expect(reads.length).to.be.within(20, 24)
+    expect(new Set(received.map(({ buffer }) => buffer)).size, 'no two in one memory').to.equal(20)
+    for (const { buffer } of received.slice(1)) expect(buffer.byteLength).to.be.within(64 * KIB, 101 * KIB)
+    expect(pair.protocol.place).to.equal(undefined)
+  })
+
+  it('is offered for no more than 128 KiB, and only as long as the frame-end is missing', () => {
+    for (const [size, offered] of [
+      [32 * KIB - 1, undefined],
+      [32 * KIB, 33 * KIB],
+      [128 * KIB, 129 * KIB],
+      [128 * KIB + 1, undefined],
+    ] as const) {
+      const pair = opened()
+      const octets = delivery(bodyOf(size, 1))
+      pair.sendOctets(octets.subarray(0, octets.length - 1))
+      expect(pair.protocol.place?.length, `${size} octets`).to.equal(offered)
+      pair.sendOctets(octets.subarray(octets.length - 1))
+      expect(pair.protocol.place).to.equal(undefined)
+    }
   })
 
   it('comes to the same as octets that are lent, for bodies, frames and reads of any size', () => {
