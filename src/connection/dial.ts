@@ -21,8 +21,8 @@ const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024)
 
 /** Who takes what is read. */
 export interface Receiver {
-  /** The chunk is lent. */
-  receive(chunk: Buffer): void
+  /** The chunk is lent. `moreFollow`: in the same turn of the event loop, as far as can be told. */
+  receive(chunk: Buffer, moreFollow: boolean): void
   /** Where the octets that come next may be put, as many as go in; undefined: anywhere. */
   readonly place: Buffer | undefined
 }
@@ -187,12 +187,13 @@ function addressesOf(answer: string | LookupAddress[]): string[] {
 // Apart, because what is closed over inside a method keeps its object.
 
 function takeInto(intake: Intake): (chunk: Buffer) => void {
-  return chunk => intake.receiver?.receive(chunk)
+  return chunk => intake.receiver?.receive(chunk, false)
 }
 
 function readInto(intake: Intake): OnReadOpts {
   const callback = (octets: number, buffer: Uint8Array): boolean => {
-    intake.receiver?.receive((buffer as Buffer).subarray(0, octets))
+    // Node reads on at once as long as buffers come full.
+    intake.receiver?.receive((buffer as Buffer).subarray(0, octets), octets === buffer.length)
     return true
   }
   return { buffer: () => intake.receiver?.place ?? READ_BUFFER, callback }

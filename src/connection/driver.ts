@@ -22,6 +22,7 @@ export class Driver {
   #timerAt = Number.POSITIVE_INFINITY
   #writing = false
   #flushScheduled = false
+  #moreFollow = false
   #turnTime: number | undefined
   /** Jumps of the wall clock that the protocol knows of. */
   #jumps: number
@@ -75,12 +76,18 @@ export class Driver {
     return this.#lagMs
   }
 
-  /** Octets came. The chunk is borrowed. */
-  receive(chunk: Buffer): void {
+  /**
+   * Octets came. The chunk is borrowed. When more of them are about to come in this turn of the event loop, what is sent in
+   * answer goes together when they have.
+   */
+  receive(chunk: Buffer, moreFollow = false): void {
     if (this.#ended) return
     const now = this.now()
+    this.#moreFollow = moreFollow
     this.protocol.receiveData(chunk, now)
+    if (moreFollow) this.flush()
     this.#pump(now)
+    this.#moreFollow = false
   }
 
   /** Where the octets that come next may be put; undefined: anywhere. */
@@ -94,7 +101,8 @@ export class Driver {
     if (!this.#writing && this.protocol.hasBatch) this.#transmit(this.now())
     if (this.#flushScheduled) return
     this.#flushScheduled = true
-    process.nextTick(Driver.#endTurnOf, this)
+    if (this.#moreFollow) this.#clock.afterPoll(() => this.#endTurn())
+    else process.nextTick(Driver.#endTurnOf, this)
   }
 
   /** Stops reading: the application has more than it can take. */
@@ -124,7 +132,7 @@ export class Driver {
   }
 
   #pump(now: number): void {
-    this.#transmit(now)
+    if (!this.#moreFollow) this.#transmit(now)
     this.#arm(now)
     this.#dispatch()
     this.onRoom?.()

@@ -363,8 +363,10 @@ class SimulatedProcess implements Clock {
       this.#resumeAt = Number.POSITIVE_INFINITY
       this.driver.resumeReading()
     }
-    while (this.#isReading && (this.#inbox[0]?.at ?? Number.POSITIVE_INFINITY) <= this.wallTime()) {
-      this.driver.receive(this.#inbox.shift()?.octets as Buffer)
+    const isDue = (): boolean => (this.#inbox[0]?.at ?? Number.POSITIVE_INFINITY) <= this.wallTime()
+    while (this.#isReading && isDue()) {
+      const octets = this.#inbox.shift()?.octets as Buffer
+      this.driver.receive(octets, isDue())
     }
     const { written } = this.socket
     if (written === undefined || written.at > this.#now) return
