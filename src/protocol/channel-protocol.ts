@@ -207,9 +207,8 @@ export class ChannelProtocol implements ChannelLife {
   }
 
   /**
-   * Publishes. On a confirm channel a token is wanted, and `confirmed` or `failed` follows. On a plain one `queued` says that
-   * it has to wait: `drained` follows when all that wait have gone, or with a token `replied` or `failed`. Throws when it
-   * cannot be encoded, or too much is waiting.
+   * Publishes. On a confirm channel a token is wanted, and `confirmed` or `failed` follows; on a plain one `queued` is followed by
+   * `drained` when all that wait have gone, or with a token by `replied` or `failed`. Throws when it cannot be encoded or kept.
    */
   publish(publishing: Publishing, token: object | undefined, now: number, timeoutMs?: number): Departure {
     this.#lifecycle.expectOpen('basic.publish')
