@@ -192,7 +192,7 @@ function takeInto(intake: Intake): (chunk: Buffer) => void {
 
 function readInto(intake: Intake): OnReadOpts {
   const callback = (octets: number, buffer: Uint8Array): boolean => {
-    // Node reads on at once as long as buffers come full.
+    // Node reads on at once as long as buffers come full, be they large or small.
     intake.receiver?.receive((buffer as Buffer).subarray(0, octets), octets === buffer.length)
     return true
   }

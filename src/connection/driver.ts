@@ -83,11 +83,19 @@ export class Driver {
   receive(chunk: Buffer, moreFollow = false): void {
     if (this.#ended) return
     const now = this.now()
-    this.#moreFollow = moreFollow
-    this.protocol.receiveData(chunk, now)
-    if (moreFollow) this.flush()
-    this.#pump(now)
-    this.#moreFollow = false
+    try {
+      this.protocol.receiveData(chunk, now)
+      // A close, and the answer to one, wait for nothing.
+      this.#moreFollow = moreFollow && this.protocol.state === 'open'
+      if (this.#moreFollow) this.flush()
+      this.#pump(now)
+    } catch (error) {
+      // A mistake of ours. The socket would go on reading into memory that may be the application's by now.
+      this.#stream.destroy()
+      throw error
+    } finally {
+      this.#moreFollow = false
+    }
   }
 
   /** Where the octets that come next may be put; undefined: anywhere. */
@@ -230,6 +238,8 @@ export class Driver {
   #end(error: Error | undefined): void {
     if (this.#ended) return
     const now = this.now()
+    // What was to go with more that would follow.
+    this.#transmit(now)
     this.protocol.receiveEnd(now, error)
     this.#pump(now)
   }

@@ -13,8 +13,9 @@ import { Deferred } from './deferred.js'
 /** Octets that may be published in one turn before awaiting means waiting: a batch for the socket. */
 const TURN_BUDGET = 256 * 1024
 /** From here on the end of the turn is waited for. */
-const UNSURE_OCTETS = TURN_BUDGET / 4
-const PASSED: Promise<void> = Promise.resolve()
+const AWAIT_END_FROM = TURN_BUDGET / 4
+/** What those await who need not wait. */
+export const PASSED: Promise<void> = Promise.resolve()
 
 export class PublishGate {
   readonly #hasRoom: () => boolean
@@ -29,7 +30,7 @@ export class PublishGate {
   /** Octets were accepted for sending; what their publisher is to await. */
   pass(octets: number): Promise<void> {
     this.#octets += octets
-    if (this.#octets >= UNSURE_OCTETS) this.#turn ??= setImmediate(this.#onTurn)
+    if (this.#octets >= AWAIT_END_FROM) this.#turn ??= setImmediate(this.#onTurn)
     if (this.#octets < TURN_BUDGET) return PASSED
     this.#waiting ??= new Deferred()
     return this.#waiting.promise

@@ -19,8 +19,9 @@ import { type Check, checkOptions, isObject } from './arguments.js'
 import { CALL_CHECKS, type CallOptions } from './call-options.js'
 import type { ChannelHost } from './channel-host.js'
 import { type Body, PUBLISH_CHECKS, type PublishOptions } from './channel-options.js'
-import { Deferred } from './deferred.js'
+import { Deferred, handled } from './deferred.js'
 import { nothing, PendingCall } from './pending-call.js'
+import { PASSED } from './publish-gate.js'
 import { giveUpAfter } from './wait-limit.js'
 
 /** A publish of a plain channel with limits of its own. */
@@ -80,11 +81,13 @@ export class Publisher {
       // Nothing waits on a plain channel, and so nothing looks at the clock.
       const now = token === undefined ? 0 : this.#host.turnTime()
       const sent = this.#life.publish(publishing, token, now)
+      // Before the flush, which may be all that it takes.
+      const drained = token === undefined && sent === 'queued' ? this.#whenDrained() : undefined
       this.#host.flush()
       if (token !== undefined) return token.promise
-      if (sent === 'queued') return this.#whenDrained()
-      const appended = sent === 'sent' ? this.#host.appended() - before : octets.length
-      return this.#host.publishGate.pass(appended)
+      const passed = this.#host.publishGate.pass(this.#host.appended() - before)
+      if (drained === undefined) return passed
+      return passed === PASSED ? drained : handled(() => drained.then(() => passed))
     } catch (error) {
       // The time was asked for, and stands until the turn ends.
       this.#host.flush()
@@ -162,8 +165,10 @@ export class Publisher {
     if (signal?.aborted === true) throw this.#abortedBefore(publishing, signal)
     const { publishGate, clock, endpoint } = this.#host
     const wait = token ?? new LimitedPublish(publishing)
+    // On a plain channel it settles when it is accepted: from then on the octets are the application's again.
+    const body = token === undefined ? Buffer.from(publishing.body) : publishing.body
     const before = this.#host.appended()
-    const sent = this.#life.publish(publishing, wait, this.#host.turnTime(), timeout)
+    const sent = this.#life.publish({ ...publishing, body }, wait, this.#host.turnTime(), timeout)
     this.#host.flush()
     if (sent === 'sent' && wait instanceof LimitedPublish) {
       if (publishGate.passAlone(this.#host.appended() - before, wait)) return wait.promise

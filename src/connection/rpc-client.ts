@@ -177,12 +177,18 @@ export class RpcClient {
     options: RpcRequestOptions,
   ): void {
     refuseOptions(options, OWN, 'options')
-    const { timeout = this.#timeoutMs, signal, expiration = timeout, deliveryMode = 1, ...others } = options
+    const { timeout = this.#timeoutMs, signal, expiration, deliveryMode, ...others } = options
     isTimeout(timeout, 'options.timeout')
     if (signal !== undefined) isSignal(signal, 'options.signal')
     expectNotAborted(signal)
     const { correlationId } = request
-    const publishOptions = { expiration, deliveryMode, correlationId, replyTo: REPLY_TO, ...others }
+    const publishOptions = {
+      expiration: expiration ?? timeout,
+      deliveryMode: deliveryMode ?? 1,
+      ...others,
+      correlationId,
+      replyTo: REPLY_TO,
+    }
     const { publisher } = this.#channel
     const publish = publisher.publishRevocable(exchange, routingKey, body, publishOptions)
     if (publish !== undefined) request.follow(publish, this.#confirms)
@@ -210,7 +216,7 @@ export class RpcClient {
     else request.reject(failure)
   }
 
-  /** On a confirm channel the publish itself tells, once it is confirmed. */
+  /** On a confirm channel the publish itself tells, once it is confirmed, unless the broker has changed the message. */
   #receiveReturned(message: ReturnedMessage): void {
     const request = this.#pending.get(message.properties.correlationId ?? '')
     request?.reject(new ReturnedError(message, this.#channel.host.endpoint))

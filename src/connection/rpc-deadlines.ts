@@ -15,8 +15,12 @@ export class RpcDeadlines {
   readonly #waiting: () => Iterable<Deadlined>
   #timer: Timer | undefined
   #timerAt = Number.POSITIVE_INFINITY
+  /** The latest so far. */
+  #latest = Number.NEGATIVE_INFINITY
+  /** Whether those who wait do so in the order of their deadlines, as those do that have the same time. */
+  #isOrdered = true
 
-  /** @param waiting those who wait now */
+  /** @param waiting those who wait now, in the order in which they began to */
   constructor(clock: Clock, waiting: () => Iterable<Deadlined>) {
     this.#clock = clock
     this.#waiting = waiting
@@ -24,6 +28,12 @@ export class RpcDeadlines {
 
   /** Somebody waits no longer than that. The timer is not stopped when nobody does any more: then it only looks. */
   wakeBy(deadline: number): void {
+    if (deadline < this.#latest) this.#isOrdered = false
+    else this.#latest = deadline
+    this.#arm(deadline)
+  }
+
+  #arm(deadline: number): void {
     if (deadline >= this.#timerAt) return
     this.#timer?.cancel()
     this.#timerAt = deadline
@@ -48,8 +58,16 @@ export class RpcDeadlines {
     let next = Number.POSITIVE_INFINITY
     for (const each of this.#waiting()) {
       if (each.deadline <= now) each.expire()
-      else next = Math.min(next, each.deadline)
+      else {
+        next = Math.min(next, each.deadline)
+        // Hundreds of thousands that expire one by one must not be looked through each time.
+        if (this.#isOrdered) break
+      }
     }
-    if (next !== Number.POSITIVE_INFINITY) this.wakeBy(next)
+    if (next !== Number.POSITIVE_INFINITY) this.#arm(next)
+    else {
+      this.#isOrdered = true
+      this.#latest = Number.NEGATIVE_INFINITY
+    }
   }
 }

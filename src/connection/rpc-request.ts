@@ -23,7 +23,7 @@ export class RpcRequest extends Deferred<Delivery> implements Deadlined {
   #timeoutMs = 0
   #deadline = Number.POSITIVE_INFINITY
   #publish: Deferred<void> | undefined
-  #isConfirmed = false
+  #isConfirmed: boolean | undefined
   #isSettled = false
 
   constructor(correlationId: string, address: RequestAddress, endpoint: Endpoint, onSettled: OnSettled) {
@@ -65,13 +65,14 @@ export class RpcRequest extends Deferred<Delivery> implements Deadlined {
     this.reject(new RequestTimeoutError(this.#timeoutMs, request, this.#endpoint))
   }
 
-  /** Follows the publish that carries it; whether it resolves when the broker has confirmed it. */
-  follow(publish: Deferred<void>, isConfirmed: boolean): void {
+  /** Follows the publish that carries it; `confirms`: it resolves when the broker has confirmed it. */
+  follow(publish: Deferred<void>, confirms: boolean): void {
     this.#publish = publish
+    if (confirms) this.#isConfirmed = false
     publish.promise.then(
       () => {
         this.#publish = undefined
-        this.#isConfirmed = isConfirmed
+        if (confirms) this.#isConfirmed = true
       },
       (error: Error) => {
         this.#publish = undefined

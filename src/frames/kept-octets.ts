@@ -1,17 +1,17 @@
 // Octets that outlive the chunk they came in, or the memory they were encoded in: the one place that decides in what memory they
-// are kept. Bodies, which the application gets, share none with anything else.
+// are kept. Bodies, which the application gets, share none that is written again.
 //
 // Memory of its own costs a message some 5 µs above 64 octets (an ArrayBuffer is malloc, bookkeeping of external memory
 // and a finaliser); shared memory costs next to nothing, but whoever keeps one small message keeps all that is beside it.
-// So what is kept holds on to a multiple of its own octets that is bounded, and nothing large is ever shared:
+// So what is kept holds on to a multiple of its own octets that is bounded, and nothing large is shared:
 //
 //   up to 64 octets    memory of its own: V8 has these inside its heap, where they are cheap
 //   below 1 KiB        beside others in 16 KiB: at most 252 times its own octets
 //   up to 8 KiB        beside others in 64 KiB: at most 64 times
 //   above              memory of its own
 //
-// From 32 KiB on they may have been read into memory that was offered for that: there they stay, one in each, and hold on to
-// five times their octets at most.
+// From 32 KiB on they may have been read into memory that was offered for that: there they stay, one in each, between other
+// octets that were read with them, and hold on to five times their own at most.
 //
 // Node's own pool (Buffer.from) is 8 KiB for what is below 4 KiB: 512 times its own for 16 octets, and for 1 KiB it was
 // measured to cost three times as much as this.

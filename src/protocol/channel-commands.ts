@@ -28,11 +28,8 @@ export interface CallStep {
   readonly frames: Buffer
 }
 
-/**
- * What becomes of a command that is not a call: it is on its way, or waits for its turn. A publish may wait for nothing but the
- * large bodies that its own channel sends before it.
- */
-export type Departure = 'sent' | 'queued' | 'following'
+/** What becomes of a command that is not a call: it is on its way, or waits for its turn, or its octets for the socket. */
+export type Departure = 'sent' | 'queued'
 
 /** A publish that must wait: behind a call, for the window of confirms, for the socket, or for the broker. */
 export class PublishCommand {

@@ -155,7 +155,7 @@ export class ChannelProtocol implements ChannelLife {
 
   /** Something that commands wait for may have changed: room in the outbound order, the end of a block. */
   advance(): void {
-    if (this.#lifecycle.isOver) return
+    if (this.#lifecycle.isOver) return this.#lane.noteReturned()
     this.#lane.advance()
     this.#lifecycle.advance()
   }
@@ -208,7 +208,7 @@ export class ChannelProtocol implements ChannelLife {
 
   /**
    * Publishes. On a confirm channel a token is wanted, and `confirmed` or `failed` follows; on a plain one `queued` is followed by
-   * `drained` when all that wait have gone, or with a token by `replied` or `failed`. Throws when it cannot be encoded or kept.
+   * `drained` when the socket has all that wait, or with a token by `replied` or `failed`. Throws when it cannot be encoded or kept.
    */
   publish(publishing: Publishing, token: object | undefined, now: number, timeoutMs?: number): Departure {
     this.#lifecycle.expectOpen('basic.publish')

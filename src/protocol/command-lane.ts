@@ -65,6 +65,8 @@ export class CommandLane {
   readonly #slot = new CallSlot()
   readonly #terms: TermsOfTurn
   readonly #waiting = new WaitingCommands()
+  /** Who publishes waits until octets are not needed any more that were sent from where they are. */
+  #isLent = false
 
   constructor(channel: LaneOwner, link: ChannelLink, publisher: ChannelPublisher) {
     this.#channel = channel
@@ -121,13 +123,13 @@ export class CommandLane {
     const terms = isTimed ? this.#terms.of(this.#publisher.failures, now, timeoutMs) : ENDLESS
     if (this.#queue.isEmpty && this.#mayPublish()) {
       this.#publisher.send(publishing, confirming ? token : undefined, terms)
-      return 'sent'
+      if (token !== undefined || !outbound.isLent(this.#channel.number)) return 'sent'
+      this.#isLent = true
+      return 'queued'
     }
     const frames = encodeAhead(encodePublish, this.#channel.number, outbound.frameMax, publishing)
-    const command = new PublishCommand(token, confirming, publishing, frames, terms)
-    const follows = token === undefined && this.#mayFollow(command)
-    this.#enqueue(command)
-    return follows ? 'following' : 'queued'
+    this.#enqueue(new PublishCommand(token, confirming, publishing, frames, terms))
+    return 'queued'
   }
 
   /** Cancels a consumer that nobody has, before anything else is called; nothing may be outstanding. */
@@ -182,6 +184,12 @@ export class CommandLane {
       this.#discount(command)
       this.#go(command)
     }
+    this.noteReturned()
+  }
+
+  /** The socket may have octets now that were sent from where they are. */
+  noteReturned(): void {
+    if (this.#isLent) this.#tellDrained()
   }
 
   /** Matches a reply. Undefined when another step of the same call was sent on it. */
@@ -262,7 +270,7 @@ export class CommandLane {
    * confirms waits as long as there are publishes in front that may be confirmed.
    */
   #outlasts(command: Command): command is CallCommand | ConfirmWait {
-    if (command.kind === 'confirmWait') return this.#waiting.publishes > this.#waiting.plain
+    if (command.kind === 'confirmWait') return this.#waiting.publishes > this.#waiting.tokenless
     return command.kind === 'call' && nameOf(command) === 'basic.cancel' && this.#link.blocked !== undefined
   }
 
@@ -299,24 +307,12 @@ export class CommandLane {
   }
 
   #mayPublish(): boolean {
-    return !this.#link.outbound.isBusy(this.#channel.number) && this.#mayFollowBody()
-  }
-
-  /** Of a plain publish: nothing but large bodies of its own channel is in front of it, and not too much of that. */
-  #mayFollow({ octets }: PublishCommand): boolean {
-    const { outbound, limits } = this.#link
-    const { plain, plainOctets } = this.#waiting
-    const isOnly = plain === this.#queue.size && this.#mayFollowBody()
-    return isOnly && outbound.size + plainOctets + octets <= limits.highWaterMark
-  }
-
-  /** Whether a publish might leave if no large body of the channel were on its way. */
-  #mayFollowBody(): boolean {
     const { outbound, limits, blocked } = this.#link
     return (
       blocked === undefined &&
       this.flowActive &&
       outbound.queued < limits.highWaterMark &&
+      !outbound.isBusy(this.#channel.number) &&
       !this.#slot.isExclusive &&
       !this.#slot.isMidCall &&
       this.#publisher.outstanding < this.#channel.maxUnconfirmed
@@ -342,7 +338,14 @@ export class CommandLane {
     this.#publisher.sendEncoded(frames, publishing, confirming ? token : undefined, terms)
     if (confirming) return
     if (token !== undefined) this.#link.emit({ type: 'replied', token, reply: undefined })
-    else if (this.#waiting.plain === 0) this.#link.emit({ type: 'drained', channel: this.#channel.owner })
+    else this.#tellDrained()
+  }
+
+  /** Publishes that nobody asks after are with the socket, or copied. */
+  #tellDrained(): void {
+    this.#isLent = this.#link.outbound.isLent(this.#channel.number)
+    if (this.#waiting.tokenless > 0 || this.#isLent) return
+    this.#link.emit({ type: 'drained', channel: this.#channel.owner })
   }
 
   #sendStep({ method, frames }: CallStep): void {

@@ -23,11 +23,6 @@ export class CommandQueue<C extends Timed> {
     return this.#size === 0
   }
 
-  /** Commands that wait. */
-  get size(): number {
-    return this.#size
-  }
-
   /** The command whose turn is next. */
   get first(): C | undefined {
     return this.#commands[this.#head]

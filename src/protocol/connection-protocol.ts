@@ -167,7 +167,8 @@ export class ConnectionProtocol {
   /** The socket has taken everything that pollTransmit gave. */
   handleWritten(now: number): void {
     this.#now = now
-    this.#outbound.noteWritten()
+    const returned = this.#outbound.noteWritten()
+    for (const channelNumber of returned) this.#channels.peek(channelNumber)?.advance()
     this.#heartbeat?.noteWritten(now)
     if (this.#outbound.size === 0) this.#life.noteFlushed()
     this.#advance()

@@ -6,8 +6,8 @@
 //
 // A body that is larger than allowed is told at its header, and skipped: the peer may take for ever to send it.
 //
-// Body octets are borrowed. A body that comes whole is copied once, into whatever memory is kept for its size; pieces go straight
-// into the message's own buffer. That is not sized by what the peer announces but by what it has sent: it grows fourfold, so that a
+// Body octets are borrowed. A body that comes whole is copied once, into whatever memory is kept for its size, or stays where it
+// was read if that was offered; pieces go straight into the message's own buffer, or are there already. That is not sized by what the peer announces but by what it has sent: it grows fourfold, so that a
 // lie about the size costs little.
 
 import { type ByteReader, FRAME_OVERHEAD, FrameError, NO_OCTETS, OctetKeeper } from '../frames/index.js'

@@ -270,18 +270,21 @@ export class RequestTimeoutError extends AmqpError {
   override readonly code = 'AMQP_REQUEST_TIMEOUT'
   readonly exchange: string
   readonly routingKey: string
-  /** Whether the broker had taken the request over. If not, it may be blocking, or not be there any more. */
-  readonly confirmed: boolean
+  /**
+   * Whether the broker had taken the request over. If not, it may be blocking, or not be there any more. Undefined for a client
+   * whose requests are not confirmed.
+   */
+  readonly confirmed: boolean | undefined
 
   constructor(
     timeoutMs: number,
-    request: { exchange: string; routingKey: string; confirmed: boolean },
+    request: { exchange: string; routingKey: string; confirmed: boolean | undefined },
     details: ErrorDetails = {},
   ) {
     const { exchange, routingKey, confirmed } = request
     super(
-      `no reply within ${timeoutMs} ms to the request to exchange '${exchange}' with routing key '${routingKey}', ` +
-        `which the broker ${confirmed ? 'has' : 'has not'} confirmed`,
+      `no reply within ${timeoutMs} ms to the request to exchange '${exchange}' with routing key '${routingKey}'` +
+        (confirmed === undefined ? '' : `, which the broker ${confirmed ? 'has' : 'has not'} confirmed`),
       details,
     )
     this.exchange = exchange

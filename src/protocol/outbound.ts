@@ -29,10 +29,15 @@ import type { PublishTemplate } from './publish-template.js'
 export const COPY_LIMIT: number = 8 * 1024
 /** Bodies from here on are drained a frame at a time. */
 const JOB_LIMIT = 64 * 1024
-/** Octets in one batch: enough to keep a socket busy, few enough that what comes after need not wait long. */
+/**
+ * Octets in one batch: enough to keep a socket busy, few enough that what comes after need not wait long. The frame that goes
+ * beyond it goes whole, and so do the last few octets of a body.
+ */
 const BATCH_LIMIT = 256 * 1024
 /** Body frames of a job are at most this long, also where the peer allows longer ones, to keep everybody's turn short. */
 const JOB_FRAME_LIMIT = 128 * 1024
+
+const NOBODY: readonly number[] = Object.freeze([])
 
 const FRAME_END_OCTET: Buffer = Buffer.from([FRAME_END])
 
@@ -67,6 +72,8 @@ export class Outbound {
   #readyOctets = 0
   #jobs: Map<number, BodyJob> | undefined
   #jobOctets = 0
+  /** Channels of which octets are sent from where they are, and the position behind the last of them. */
+  #lent: Map<number, number> | undefined
   #heartbeatLeads = false
   #heartbeats = 0
   #frames = 0
@@ -75,7 +82,7 @@ export class Outbound {
   #taken = 0
   #written = 0
   /** Memory of ours that is free when the socket has all that was taken. */
-  #lent: Buffer[] | undefined
+  #spent: Buffer[] | undefined
 
   constructor(frameMax: number) {
     this.frameMax = frameMax
@@ -87,9 +94,9 @@ export class Outbound {
     return this.#readyOctets + this.#slab.appended + this.#jobOctets + leading
   }
 
-  /** Whether it pays to send before the turn ends: a slab is full, or there are large bodies for a batch. */
+  /** Whether it pays to send before the turn ends: there is as much as a slab holds. */
   get isFull(): boolean {
-    return this.queued >= LARGE_SLAB || this.size >= BATCH_LIMIT
+    return this.size >= LARGE_SLAB
   }
 
   /** Octets that wait in order: large bodies, which take turns with everything else, left out. */
@@ -137,6 +144,11 @@ export class Outbound {
     return this.#jobs?.has(channelNumber) === true
   }
 
+  /** Whether octets of the channel are being sent from where they are: they must not change yet. */
+  isLent(channelNumber: number): boolean {
+    return this.#lent?.has(channelNumber) === true
+  }
+
   /**
    * Appends one command; `encode` puts whole frames. When it throws, nothing of the command stays. Returns the position
    * of its first octet.
@@ -167,6 +179,8 @@ export class Outbound {
     if (copied !== undefined) return position
     if (body.length < JOB_LIMIT) this.#appendByReference(channelNumber, body)
     else this.#beginJob(channelNumber, body)
+    this.#lent ??= new Map()
+    this.#lent.set(channelNumber, this.#accepted)
     return position
   }
 
@@ -215,12 +229,20 @@ export class Outbound {
     return batch
   }
 
-  /** The socket has all that was taken. */
-  noteWritten(): void {
+  /** The socket has all that was taken. Returns the channels whose octets it does not need any more where they are. */
+  noteWritten(): readonly number[] {
     this.#written = this.#taken
-    if (this.#lent === undefined) return
-    for (const memory of this.#lent) SLAB_POOL.give(memory)
-    this.#lent = undefined
+    for (const memory of this.#spent ?? []) SLAB_POOL.give(memory)
+    this.#spent = undefined
+    if (this.#lent === undefined) return NOBODY
+    const returned: number[] = []
+    for (const [channelNumber, position] of this.#lent) {
+      if (position > this.#handedOver || this.isBusy(channelNumber)) continue
+      this.#lent.delete(channelNumber)
+      returned.push(channelNumber)
+    }
+    if (this.#lent.size === 0) this.#lent = undefined
+    return returned
   }
 
   /** Writes one command whole or not at all; returns its length. */
@@ -314,8 +336,8 @@ export class Outbound {
       expectIntact(octets, size)
       if (size > 0) batch.push(octets)
       if (spent !== undefined) {
-        this.#lent ??= []
-        this.#lent.push(spent)
+        this.#spent ??= []
+        this.#spent.push(spent)
       }
       taken += size
       atFrameEnd = endsFrame

@@ -9,9 +9,8 @@ export class WaitingCommands {
   exclusives = 0
   settlements = 0
   publishes = 0
-  /** Publishes that nobody asks after. */
-  plain = 0
-  plainOctets = 0
+  /** Publishes without a token: nobody asks after them. */
+  tokenless = 0
 
   /** A command has begun, or ceased, to wait. */
   count(command: Command, by: 1 | -1): void {
@@ -20,9 +19,7 @@ export class WaitingCommands {
       if (isExclusive(nameOf(command))) this.exclusives += by
     } else if (command.kind === 'publish') {
       this.publishes += by
-      if (command.token !== undefined) return
-      this.plain += by
-      this.plainOctets += by * command.octets
+      if (command.token === undefined) this.tokenless += by
     } else if (command.kind === 'settlement') this.settlements += by
   }
 }

@@ -81,6 +81,26 @@ describe('Driver, when more octets follow in the same turn', () => {
     expect(writes()).to.deep.equal([ACK_SIZE])
   })
 
+  it('does not wait when the connection is closing, nor for the end of the stream', async () => {
+    deliver(true)
+    stream.emit('end')
+    expect(writes()).to.deep.equal([ACK_SIZE])
+  })
+
+  it('does not wait with the answer to a close', () => {
+    const args = { replyCode: 320, replyText: 'CONNECTION_FORCED', classId: 0, methodId: 0 }
+    driver.receive(CODEC.method(0, { name: 'connection.close', args }), true)
+    expect(writes()).to.deep.equal([12])
+  })
+
+  it('reads no further when something throws that must not', () => {
+    driver.onEvent = event => {
+      if (event.type === 'delivered') throw new RangeError('a mistake')
+    }
+    expect(() => deliver(true)).to.throw(RangeError)
+    expect(stream.destroyed).to.equal(true)
+  })
+
   it('is asked for once in a turn, also when there is nothing to send', async () => {
     let polls = 0
     const { afterPoll } = clock

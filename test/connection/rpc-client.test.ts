@@ -224,6 +224,22 @@ describe('RpcClient', () => {
       await textOf(request)
     })
 
+    it('has its own address for the reply, whatever an undefined option says', async () => {
+      const options = {
+        correlationId: undefined,
+        replyTo: undefined,
+        expiration: undefined,
+        deliveryMode: undefined,
+      }
+      const { id } = await ask(options as RpcRequestOptions)
+      expect(asked[0]?.properties).to.include({
+        correlationId: id,
+        replyTo: 'amq.rabbitmq.reply-to',
+        expiration: '20000',
+        deliveryMode: 1,
+      })
+    })
+
     it('may be persistent, and expire at another time', async () => {
       const { request, id } = await ask({ expiration: 5, deliveryMode: 2, timeout: 1_000 })
       expect(asked[0]?.properties).to.include({ expiration: '5', deliveryMode: 2 })
@@ -472,10 +488,12 @@ describe('RpcClient', () => {
       expect(await textOf(other.request)).to.equal('ten')
     })
 
-    it('says of a request that timed out that it was not confirmed', async () => {
+    it('says nothing of confirms when a request times out', async () => {
       const { request } = await ask({ timeout: 100 })
       await virtual.clock.advance(100)
-      expect((await rejectionOf(request, RequestTimeoutError)).confirmed).to.equal(false)
+      const error = await rejectionOf(request, RequestTimeoutError)
+      expect(error.confirmed).to.equal(undefined)
+      expect(error.message).to.match(/with routing key 'orders'$/)
     })
 
     it('does not send a request whose time is over before its turn', async () => {
