@@ -22,6 +22,7 @@ type Allocate = (octets: number) => ArrayBufferLike
 
 /** `Buffer` is a getter of the global object, which costs as much as a small copy. */
 const NodeBuffer = Buffer
+const { allocUnsafeSlow } = NodeBuffer
 
 /** Octets of the largest typed array that V8 keeps inside its heap. */
 const OWN_UP_TO = 64
@@ -90,7 +91,7 @@ export class OctetKeeper {
   readonly #offered = new WeakSet<ArrayBufferLike>()
 
   /** @param allocate makes the memory that several share */
-  constructor(allocate: Allocate = octets => NodeBuffer.allocUnsafeSlow(octets).buffer) {
+  constructor(allocate: Allocate = octets => allocUnsafeSlow(octets).buffer) {
     this.#small = new Shared(16 * 1024, allocate)
     this.#medium = new Shared(64 * 1024, allocate)
   }
