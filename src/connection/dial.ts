@@ -21,8 +21,8 @@ const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024)
 
 /** Who takes what is read. */
 export interface Receiver {
-  /** The chunk is lent. `moreFollow`: in the same turn of the event loop, as far as can be told. */
-  receive(chunk: Buffer, moreFollow: boolean): void
+  /** The chunk is lent. `moreFollow`: in the same turn of the event loop, as far as can be told; false if it cannot. */
+  receive(chunk: Buffer, moreFollow?: boolean): void
   /** Where the octets that come next may be put, as many as go in; undefined: anywhere. */
   readonly place: Buffer | undefined
 }
@@ -187,7 +187,7 @@ function addressesOf(answer: string | LookupAddress[]): string[] {
 // Apart, because what is closed over inside a method keeps its object.
 
 function takeInto(intake: Intake): (chunk: Buffer) => void {
-  return chunk => intake.receiver?.receive(chunk, false)
+  return chunk => intake.receiver?.receive(chunk)
 }
 
 function readInto(intake: Intake): OnReadOpts {

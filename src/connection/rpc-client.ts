@@ -194,7 +194,7 @@ export class RpcClient {
     if (publish !== undefined) request.follow(publish, this.#confirms)
     this.#pending.set(correlationId, request)
     request.begin(timeout, this.#channel.host.clock.now())
-    this.#deadlines.wakeBy(request.deadline)
+    this.#deadlines.add(request)
     this.#aborts.watch(signal, request)
   }
 

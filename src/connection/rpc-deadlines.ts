@@ -1,6 +1,7 @@
 // When requests have waited too long. One timer for all of a client: most are answered long before, and a timer of its own
 // costs each of them a tenth of what it costs in all.
 
+import { DeadlineOrder } from '../protocol/index.js'
 import type { Clock, Timer } from './clock.js'
 
 /** Who waits until a deadline, on the clock's own time. */
@@ -15,10 +16,8 @@ export class RpcDeadlines {
   readonly #waiting: () => Iterable<Deadlined>
   #timer: Timer | undefined
   #timerAt = Number.POSITIVE_INFINITY
-  /** The latest so far. */
-  #latest = Number.NEGATIVE_INFINITY
-  /** Whether those who wait do so in the order of their deadlines, as those do that have the same time. */
-  #isOrdered = true
+  /** Those who have the same time wait in the order of their deadlines. */
+  readonly #order = new DeadlineOrder()
 
   /** @param waiting those who wait now, in the order in which they began to */
   constructor(clock: Clock, waiting: () => Iterable<Deadlined>) {
@@ -26,11 +25,10 @@ export class RpcDeadlines {
     this.#waiting = waiting
   }
 
-  /** Somebody waits no longer than that. The timer is not stopped when nobody does any more: then it only looks. */
-  wakeBy(deadline: number): void {
-    if (deadline < this.#latest) this.#isOrdered = false
-    else this.#latest = deadline
-    this.#arm(deadline)
+  /** One more waits. The timer is not stopped when nobody does any more: then it only looks. */
+  add(waiting: Deadlined): void {
+    this.#order.add(waiting)
+    this.#arm(waiting.deadline)
   }
 
   #arm(deadline: number): void {
@@ -61,13 +59,10 @@ export class RpcDeadlines {
       else {
         next = Math.min(next, each.deadline)
         // Hundreds of thousands that expire one by one must not be looked through each time.
-        if (this.#isOrdered) break
+        if (this.#order.isKept) break
       }
     }
     if (next !== Number.POSITIVE_INFINITY) this.#arm(next)
-    else {
-      this.#isOrdered = true
-      this.#latest = Number.NEGATIVE_INFINITY
-    }
+    else this.#order.restart()
   }
 }

@@ -22,6 +22,7 @@ type Allocate = (octets: number) => ArrayBufferLike
 
 /** `Buffer` is a getter of the global object, which costs as much as a small copy. */
 const NodeBuffer = Buffer
+/** What several share is no one message's: who counts what a peer makes us ask for, by the function of that name, is not to find it. */
 const { allocUnsafeSlow } = NodeBuffer
 
 /** Octets of the largest typed array that V8 keeps inside its heap. */
@@ -107,16 +108,18 @@ export class OctetKeeper {
    * Where so many octets may stay that begin at `start`, when they, or the first of them, were read into memory that was
    * offered; the rest may be put there. Undefined when they were not.
    */
-  adopt({ buffer: memory, byteOffset }: Buffer, start: number, size: number): Buffer | undefined {
-    const offset = byteOffset + start
-    if (size < OFFERED_FROM || offset + size > memory.byteLength) return undefined
+  adopt(octets: Buffer, start: number, size: number): Buffer | undefined {
+    if (size < OFFERED_FROM) return undefined
+    const memory = octets.buffer
+    const offset = octets.byteOffset + start
+    if (offset + size > memory.byteLength) return undefined
     return this.#offered.delete(memory) ? new View(memory, offset, size) : undefined
   }
 
   /** The octets from `start` up to `end`, for as long as somebody wants them: mostly a copy. */
   keep(buffer: Buffer, start: number, end: number): Buffer {
     const size = end - start
-    const adopted = size < OFFERED_FROM ? undefined : this.adopt(buffer, start, size)
+    const adopted = this.adopt(buffer, start, size)
     if (adopted !== undefined) return adopted
     const kept = this.#take(size)
     if (size > LOOP_UP_TO) kept.set(this.#source.view(buffer, start, size))

@@ -65,8 +65,8 @@ export class CommandLane {
   readonly #slot = new CallSlot()
   readonly #terms: TermsOfTurn
   readonly #waiting = new WaitingCommands()
-  /** Who publishes waits until octets are not needed any more that were sent from where they are. */
-  #isLent = false
+  /** Somebody waits for octets of his that were sent from where they are. */
+  #owesDrained = false
 
   constructor(channel: LaneOwner, link: ChannelLink, publisher: ChannelPublisher) {
     this.#channel = channel
@@ -124,7 +124,7 @@ export class CommandLane {
     if (this.#queue.isEmpty && this.#mayPublish()) {
       this.#publisher.send(publishing, confirming ? token : undefined, terms)
       if (token !== undefined || !outbound.isLent(this.#channel.number)) return 'sent'
-      this.#isLent = true
+      this.#owesDrained = true
       return 'queued'
     }
     const frames = encodeAhead(encodePublish, this.#channel.number, outbound.frameMax, publishing)
@@ -189,7 +189,7 @@ export class CommandLane {
 
   /** The socket may have octets now that were sent from where they are. */
   noteReturned(): void {
-    if (this.#isLent) this.#tellDrained()
+    if (this.#owesDrained) this.#tellDrained()
   }
 
   /** Matches a reply. Undefined when another step of the same call was sent on it. */
@@ -343,8 +343,8 @@ export class CommandLane {
 
   /** Publishes that nobody asks after are with the socket, or copied. */
   #tellDrained(): void {
-    this.#isLent = this.#link.outbound.isLent(this.#channel.number)
-    if (this.#waiting.tokenless > 0 || this.#isLent) return
+    this.#owesDrained = this.#link.outbound.isLent(this.#channel.number)
+    if (this.#waiting.tokenless > 0 || this.#owesDrained) return
     this.#link.emit({ type: 'drained', channel: this.#channel.owner })
   }
 

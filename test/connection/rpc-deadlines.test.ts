@@ -34,7 +34,7 @@ describe('RpcDeadlines', () => {
       },
     }
     waiting.add(each)
-    deadlines.wakeBy(each.deadline)
+    deadlines.add(each)
   }
 
   it('expires each at its deadline, by one timer', async () => {

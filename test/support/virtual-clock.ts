@@ -23,6 +23,8 @@ export class VirtualClock implements Clock {
   #wallAhead = Date.UTC(2026, 0, 1)
   readonly #timers = new Set<VirtualTimer>()
   #afterPoll = new Set<() => void>()
+  /** How often somebody wanted to be called after a poll. */
+  afterPolls = 0
 
   now(): number {
     return this.#now
@@ -43,6 +45,7 @@ export class VirtualClock implements Clock {
   }
 
   afterPoll(callback: () => void): Timer {
+    this.afterPolls++
     const run = (): void => callback()
     this.#afterPoll.add(run)
     return { cancel: () => void this.#afterPoll.delete(run) }
